@@ -49,6 +49,13 @@ type Bench struct {
 	// a stop keeps its power for that time.
 	WriteWindow time.Duration
 	Observer    Observer // nil: nobody watches
+	Programs    Programs // nil: exec steps are refused
+	// Emergency is closed when everything must be cut at once; nil is never.
+	Emergency <-chan struct{}
+	// Operations are the switchings that each relay has behind it.
+	Operations map[string]int64
+
+	faults faultLine
 }
 
 // Spec is the relay of that name.

@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 )
 
@@ -138,6 +139,15 @@ type DUT struct {
 	// LeastBoot is the shortest time from power or restart to a first answer,
 	// MostBoot the longest that is normal (the model's).
 	LeastBoot, MostBoot time.Duration
+	// NeedsProvision: after a reset the unit has no login until it is
+	// provisioned (the new generation).
+	NeedsProvision bool
+}
+
+// Programs runs a lab's own program for an exec step.
+type Programs interface {
+	// Run runs argv to its end and writes what it prints to out. ctx stops it.
+	Run(ctx context.Context, argv []string, out io.Writer) error
 }
 
 // Observer sees a cycle as it goes. It must not block.

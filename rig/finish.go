@@ -1,0 +1,76 @@
+package rig
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// finish fills in what the record says of the whole cycle and closes the ear.
+func (c *cycle) finish(ctx context.Context) {
+	r := c.rec
+	if c.b.Ear != nil {
+		if c.hearing {
+			// What was captured up to now belongs to this cycle's evidence.
+			if h, err := c.b.Ear.Listen(context.WithoutCancel(ctx), c.b.Clock.Now()); err == nil {
+				c.absorb(h)
+			}
+		}
+		keep := r.Outcome != Pass
+		if err := c.b.Ear.End(keep); err != nil {
+			c.findings["spool"] = Finding{Name: "spool", Detail: err.Error()}
+		} else if keep && c.dir != "" {
+			r.Artifacts = append(r.Artifacts, "cycle.wav")
+		}
+	}
+	for _, b := range c.beeps {
+		kind := "short"
+		if b.Long {
+			kind = "long"
+		}
+		r.Beeps = append(r.Beeps, BeepRecord{
+			Onset: b.Onset.Sub(c.start), Duration: b.Duration(),
+			FrequencyHz: b.FrequencyHz, SNRdB: b.SNRdB, LevelDBFS: b.LevelDBFS, Kind: kind,
+		})
+	}
+	c.takeEdges()
+	slices.SortStableFunc(r.Timeline, func(a, b Event) int { return int(a.At - b.At) })
+	r.Findings = c.sortedFindings()
+	r.Operations = map[string]int{}
+	for name, n := range c.a.operations() {
+		r.Operations[name] = n - c.opsA[name]
+	}
+	r.Took = c.now()
+}
+
+func (c *cycle) sortedFindings() []Finding {
+	var fs []Finding
+	for _, name := range slices.Sorted(maps.Keys(c.findings)) {
+		fs = append(fs, c.findings[name])
+	}
+	return fs
+}
+
+// measure keeps a value that has no limits.
+func (c *cycle) measure(name string, value float64, unit string) {
+	c.rec.Measurements = append(c.rec.Measurements, Measurement{Name: name, Value: value, Unit: unit, Outcome: CheckPass})
+}
+
+// limits keeps a value and notes a fail where it lies outside; 0 is no limit.
+func (c *cycle) limits(name string, value float64, unit string, least, most time.Duration) {
+	m := Measurement{Name: name, Value: value, Unit: unit, Outcome: CheckPass}
+	if least > 0 {
+		v := least.Seconds()
+		m.Min = &v
+	}
+	if most > 0 {
+		v := most.Seconds()
+		m.Max = &v
+	}
+	if m.Min != nil && value < *m.Min || m.Max != nil && value > *m.Max {
+		m.Outcome = CheckFail
+		c.fail(ReasonLimit, "%s of %.3f %s is outside its limits", name, value, unit)
+	}
+	c.rec.Measurements = append(c.rec.Measurements, m)
+}

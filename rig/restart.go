@@ -1,0 +1,228 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// probe looks at the DUT once and keeps what it saw.
+func (c *cycle) probe(ctx context.Context) (Sight, error) {
+	sight, err := c.b.DUT.Prober.Probe(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return sight, cause
+		}
+		return sight, errorf(reasonOf(err, ReasonInternal), "look at the DUT: %w", err)
+	}
+	if sight.Reach >= ReachAnswers {
+		c.seen.answered = true
+		if sight.Identity.Serial != "" {
+			c.rec.DUT.Serial = sight.Identity.Serial
+		}
+		if sight.Identity.MAC != "" {
+			c.rec.DUT.MAC = sight.Identity.MAC
+		}
+		if sight.Init == InitUninitialised {
+			c.seen.defaultShown = true
+		}
+	}
+	return sight, nil
+}
+
+// reachable wants a DUT that can be worked with, before anything is done to it.
+func (c *cycle) reachable(ctx context.Context, s Reachable) error {
+	deadline := c.b.Clock.Now().Add(s.Within)
+	for {
+		sight, err := c.probe(ctx)
+		if err != nil {
+			return err
+		}
+		if sight.Reach >= ReachReady {
+			return nil
+		}
+		if !c.b.Clock.Now().Before(deadline) {
+			if err := c.relaysAsCommanded(ctx); err != nil {
+				return err // the rig's own fault explains it
+			}
+			reason := ReasonUnreachable
+			if sight.Reach == ReachGarbage {
+				reason = ReasonGarbage
+			}
+			return errorf(reason, "the DUT was not ready within %v: %s", s.Within, sight.Note)
+		}
+		if err := c.listen(ctx, c.b.Clock.Now().Add(probeEvery), nil); err != nil {
+			return err
+		}
+	}
+}
+
+// restartWatch follows the DUT from a moment on until it has been up for a
+// stable time, and collects what proves that it restarted since that moment.
+type restartWatch struct {
+	since   time.Time
+	proof   string
+	first   time.Time // first answer
+	up      time.Time // ready since
+	downs   int       // looks in a row without an answer while it was up
+	outages int
+	best    Reach
+	last    Sight
+}
+
+// see takes in one look. least is the shortest boot of the model.
+func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
+	w.last = sight
+	w.best = max(w.best, sight.Reach)
+	if sight.Reach >= ReachAnswers && w.first.IsZero() {
+		w.first = now
+		if early := now.Sub(w.since); early >= least && least > 0 {
+			w.prove(fmt.Sprintf("first answer %.1f s later, no boot is shorter than %v", early.Seconds(), least))
+		}
+	}
+	if sight.UptimeKnown && sight.Uptime < now.Sub(w.since) {
+		w.prove(fmt.Sprintf("uptime %v", sight.Uptime))
+	}
+	switch {
+	case sight.Reach >= ReachReady:
+		w.downs = 0
+		if w.up.IsZero() {
+			w.up = now
+			if w.outages > 0 {
+				w.prove("it went away and came back")
+			}
+		}
+	case !w.up.IsZero() || !w.first.IsZero():
+		w.downs++
+		if w.downs == 2 { // one lost answer is no restart
+			w.outages++
+			w.up = time.Time{}
+		}
+	}
+}
+
+func (w *restartWatch) prove(how string) {
+	if w.proof == "" {
+		w.proof = how
+	}
+}
+
+// restarted wants the DUT restarted since the moment and stable before the
+// deadline. A restart that cannot be seen is no fail: what the default state
+// shows decides, and a default state without a proven restart is an error.
+func (c *cycle) restarted(ctx context.Context, s Restarted) error {
+	w := restartWatch{since: c.moment(s.Since)}
+	if on := c.moments[PowerOn]; c.seen.powerCut && !on.IsZero() && !on.Before(w.since) {
+		w.prove("its power was cut, which is proven, and it answers again")
+	}
+	deadline := w.since.Add(s.Within)
+	k := Check{Name: "restarted", Kind: AboutRestart, Wanted: fmt.Sprintf("restarted within %v, then up for %v", s.Within, s.Stable)}
+	for {
+		sight, err := c.probe(ctx)
+		if err != nil {
+			return err
+		}
+		now := c.b.Clock.Now()
+		w.see(sight, now, c.b.DUT.LeastBoot)
+		stable := !w.up.IsZero() && now.Sub(w.up) >= s.Stable
+		expired := !now.Before(deadline)
+		if stable && (w.proof != "" || expired) {
+			c.seen.ready = true
+			break
+		}
+		if expired && w.up.IsZero() || now.Sub(deadline) > s.Stable {
+			k.Outcome, k.Seen = CheckFail, c.notUp(w)
+			c.check(k)
+			return failf(restartReason(w), "not restarted and stable within %v: %s", s.Within, k.Seen)
+		}
+		if err := c.listen(ctx, now.Add(probeEvery), nil); err != nil {
+			return err
+		}
+	}
+	c.seen.restartProof = w.proof
+	k.Outcome, k.Seen = CheckPass, w.proof
+	if w.proof == "" {
+		k.Outcome, k.Reason = CheckUnknown, ReasonRestartUnobservable
+		k.Seen = fmt.Sprintf("it answered %.1f s after, too early for a restart, and did not go away since", w.first.Sub(w.since).Seconds())
+	}
+	if w.outages > 0 {
+		k.Seen += fmt.Sprintf("; it went away %d more times", w.outages)
+	}
+	c.check(k)
+	c.measure("first_answer", w.first.Sub(w.since).Seconds(), "s")
+	c.measure("restart_time", w.up.Sub(w.since).Seconds(), "s")
+	return nil
+}
+
+func (c *cycle) notUp(w restartWatch) string {
+	if w.outages > 0 {
+		return fmt.Sprintf("it came up and went away %d times", w.outages)
+	}
+	if w.last.Note != "" {
+		return w.last.Note
+	}
+	return "silent"
+}
+
+// restartReason names what a DUT that never came up steadily did instead.
+func restartReason(w restartWatch) Reason {
+	switch {
+	case w.outages > 0:
+		return ReasonUnstable
+	case w.best == ReachSilent:
+		return ReasonNoRestart
+	case w.best == ReachGarbage:
+		return ReasonDUTGarbage
+	}
+	return ReasonNoAnswer
+}
+
+// persists takes the power away once more and asks again.
+func (c *cycle) persists(ctx context.Context, s Persists) error {
+	for _, step := range []Step{
+		SwitchPower{Relay: "power"},
+		Wait{For: s.Off},
+		SwitchPower{Relay: "power", On: true},
+		Restarted{Within: s.Within, Stable: s.Stable, Since: PowerOn},
+	} {
+		if err := c.do(ctx, step); err != nil {
+			return err
+		}
+	}
+	checks, err := c.b.DUT.Judge.Holds(ctx, *c.mark)
+	for i := range checks {
+		checks[i].Name = "persists/" + checks[i].Name
+	}
+	c.check(checks...)
+	if err != nil {
+		return c.judgeError(err)
+	}
+	for _, k := range checks {
+		if k.Outcome == CheckFail {
+			return failf(ReasonReverted, "the default state did not hold through a power cycle: %s: wanted %s, saw %s", k.Name, k.Wanted, k.Seen)
+		}
+	}
+	return unanswered(checks)
+}
+
+// stillMarked is a control's positive proof. Whatever else is seen, the control
+// did not hold.
+func (c *cycle) stillMarked(ctx context.Context) error {
+	checks, err := c.b.DUT.Marker.StillMarked(ctx, *c.mark)
+	c.check(checks...)
+	if err != nil {
+		return c.arrangeError(err, ReasonControl, "look for the mark")
+	}
+	for _, k := range checks {
+		if k.Outcome != CheckPass {
+			return errorf(ReasonControl, "a control must end still marked: %s: wanted %s, saw %s", k.Name, k.Wanted, k.Seen)
+		}
+	}
+	if len(checks) == 0 {
+		return errorf(ReasonControl, "nothing of the mark could be looked at")
+	}
+	if c.seen.restartProof == "" {
+		return errorf(ReasonControl, "a control must show that the DUT restarted, and nothing proves it")
+	}
+	return nil
+}

@@ -130,8 +130,8 @@ func (c *cycle) step(ctx context.Context, phase string, s Step) error {
 	c.takeEdges()
 	sr := StepRecord{Phase: phase, Step: s.String(), Began: began, Took: c.now() - began}
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && !isVerdict(err) {
-			err = cause
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause // what a device says of a request that was cut off means nothing
 		}
 		sr.Error = err.Error()
 	}

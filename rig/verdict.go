@@ -33,11 +33,6 @@ func (c *cycle) fail(r Reason, format string, args ...any) {
 	c.fails = append(c.fails, &verdict{Fail, r, fmt.Errorf(format, args...)})
 }
 
-func isVerdict(err error) bool {
-	var v *verdict
-	return errors.As(err, &v)
-}
-
 // reasonOf is the reason for a device's error, or otherwise.
 func reasonOf(err error, otherwise Reason) Reason {
 	for _, known := range []struct {
@@ -280,6 +275,9 @@ func (c *cycle) weighFails(ctx context.Context, ended *verdict) *verdict {
 	if fault := c.verdictOf(c.relaysAsCommanded(ctx)); fault != nil {
 		fault.err = fmt.Errorf("%w; looked like: %w", fault.err, worst.err)
 		return fault
+	}
+	if about := worst.reason; (about == ReasonBeepMissing || about == ReasonBeepForbidden) && (!c.unfitAt.IsZero() || c.lost != nil) {
+		return &verdict{Error, ReasonEarUnfit, fmt.Errorf("the microphone became unfit (%s); looked like: %w", c.unfitText(), worst.err)}
 	}
 	if c.sc.Control {
 		return &verdict{Error, ReasonControl, fmt.Errorf("the control did not hold: %w", worst.err)}

@@ -1,0 +1,48 @@
+# make demo   builds, and runs a soak on the simulated bench
+# make test   the whole suite, with nothing skipped
+# make build  the binaries, into bin/
+# make bench  speed and memory
+# Each installs what it needs and is missing.
+
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean
+
+build: bin/resetrig bin/resetrig-mic
+
+bin/resetrig:
+	CGO_ENABLED=0 $(BUILD) -o $@ ./cmd/resetrig
+
+bin/resetrig-mic:
+	tools/setup.sh build
+	CGO_ENABLED=1 $(BUILD) -o $@ ./cmd/resetrig-mic
+
+demo: bin/resetrig
+	bin/resetrig demo --out demo
+
+test: export RESETRIG_REQUIRE := all
+test: lint cross
+	tools/setup.sh build test
+	CGO_ENABLED=1 $(GO) vet ./cmd/resetrig-mic
+	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./rig ./soak ./gpio ./store ./sim
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) mod tidy -diff
+
+# What goes onto a Pi, 64 and 32 bit.
+cross:
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/resetrig
+	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) build -o /dev/null ./cmd/resetrig
+	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) vet ./...
+
+bench:
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./audio ./gpio ./pcm/synth ./sim ./store ./cmd/resetrig
+
+clean:
+	rm -rf bin demo

@@ -1,0 +1,176 @@
+// Command resetrig drives a reset test rig: it switches a recorder's power and
+// shorts its reset pins, hears its long beep, proves its default state and
+// keeps the books. This package is the wiring: the only place that knows every
+// other. What a command means is in its package; here are flags, files,
+// signals and exit codes.
+//
+// The trap: nothing below main may end the process, since a deferred safe state
+// would not run.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"resetrig/rig"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// version is set by the build.
+var version = "devel"
+
+// The exit codes. A soak ends with the first that holds of 5, 4, 1, 3, 0.
+const (
+	exitPass    = 0
+	exitFail    = 1
+	exitUsage   = 2
+	exitError   = 3
+	exitAborted = 4
+	exitUnsafe  = 5
+)
+
+const exitTable = `Exit codes:
+  0  pass
+  1  the DUT failed
+  2  usage or configuration
+  3  rig error: the rig could not tell
+  4  aborted
+  5  the safe state could not be reached`
+
+// exit is an error with the code that the process ends with. A nil err prints
+// nothing: what there is to say was said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exit{exitUsage, err}
+}
+
+func rigError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exit{exitError, err}
+}
+
+// app is what every command is given.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	state    string // folder of the store and the artifacts
+	verbose  bool
+	json     bool
+	log      *slog.Logger
+
+	// stop ends what runs in an orderly way, emergency cuts everything.
+	ctx       context.Context
+	emergency chan struct{}
+}
+
+func run(args []string, in io.Reader, out, errw io.Writer) int {
+	a := &app{in: in, out: out, err: errw, emergency: make(chan struct{})}
+	ctx, done := a.watchSignals()
+	defer done()
+	a.ctx = ctx
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errw)
+	err := rig.Guarded(func() error { return root.ExecuteContext(ctx) })
+	if err == nil {
+		return exitPass
+	}
+	code, say := exitError, err
+	var e *exit
+	var unsafe *rig.UnsafeError
+	switch {
+	case errors.As(err, &unsafe):
+		code = exitUnsafe
+	case errors.As(err, &e):
+		code, say = e.code, e.err
+	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
+		code = exitAborted
+	}
+	if say != nil {
+		fmt.Fprintln(errw, "resetrig:", say)
+	}
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "resetrig",
+		Short: "Hardware-in-the-loop reset tests of network video recorders",
+		Long: `resetrig switches a recorder's power, shorts its reset pins, hears the long
+beep with which it takes the reset, and proves over the network that it is in
+its default state.
+
+` + exitTable,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return usage(cobra.NoArgs(cmd, args))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(*cobra.Command, []string) {
+			level := slog.LevelWarn
+			if a.verbose {
+				level = slog.LevelDebug
+			}
+			a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.PersistentFlags().StringVar(&a.state, "state", defaultState(), "folder of the results and of what must survive")
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens inside")
+	for _, c := range []*cobra.Command{
+		a.demoCommand(), a.runCommand(), a.soakCommand(), a.checkCommand(), a.listenCommand(),
+		a.nvrCommand(), a.simCommand(), a.safeCommand(),
+		a.listCommand(), a.reportCommand(),
+		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(),
+	} {
+		root.AddCommand(c)
+	}
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes a wrong number of arguments a usage error everywhere.
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				var e *exit
+				if errors.As(err, &e) {
+					return err
+				}
+				return usage(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"resetrig/rig"
+)
+
+// watchSignals gives a context that the first SIGINT, SIGTERM or SIGHUP stops
+// in an orderly way; the second one cuts everything. done ends the watch.
+func (a *app) watchSignals() (ctx context.Context, done func()) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	got := make(chan os.Signal, 4)
+	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := 1; ; n++ {
+			select {
+			case <-quit:
+				return
+			case s := <-got:
+				switch n {
+				case 1:
+					stop(fmt.Errorf("%w (%v)", rig.ErrStop, s))
+					fmt.Fprintf(a.err, "\nresetrig: %v: stopping: presses open now, power stays until the DUT's write window has passed; once more cuts everything\n", s)
+				case 2:
+					close(a.emergency)
+					stop(rig.ErrEmergency)
+					fmt.Fprintf(a.err, "resetrig: %v again: everything is cut\n", s)
+				}
+			}
+		}
+	}()
+	var once sync.Once
+	return ctx, func() {
+		once.Do(func() {
+			signal.Stop(got)
+			close(quit)
+			<-ended
+			stop(nil)
+		})
+	}
+}
+
+// defaultState is where results live: what the environment says, the system's
+// folder for root, the user's otherwise.
+func defaultState() string {
+	if d := os.Getenv("RESETRIG_STATE"); d != "" {
+		return d
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/resetrig"
+	}
+	if d := os.Getenv("XDG_STATE_HOME"); d != "" {
+		return filepath.Join(d, "resetrig")
+	}
+	if h, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(h, ".local", "state", "resetrig")
+	}
+	return "resetrig-state"
+}

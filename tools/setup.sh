@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what is missing of the Debian packages that the words on its command
+# line need: build (the microphone's program), test (a real capture path).
+set -euo pipefail
+
+declare -A packages=(
+  [build]="gcc libc6-dev pkg-config portaudio19-dev"
+  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl"
+)
+
+missing=()
+for word in "$@"; do
+  for p in ${packages[$word]}; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+  done
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "These packages are missing, and there is no sudo to install them with: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+# The package lists may be old or absent: an install that fails is tried once
+# more with new ones.
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// applicationID marks the file as ours: "RSTR".
+const applicationID = 0x52535452
+
+// migrations[i] leads from format i to i+1. An entry that was released is
+// never changed; a new one is added.
+var migrations = [...]string{`
+CREATE TABLE runs (
+	seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+	id       TEXT NOT NULL UNIQUE CHECK (id <> ''),
+	kind     TEXT NOT NULL,
+	bench    TEXT NOT NULL,
+	scenario TEXT NOT NULL,
+	planned  INTEGER NOT NULL,
+	started  TEXT NOT NULL,
+	version  TEXT NOT NULL,
+	frozen   TEXT NOT NULL,
+	ended    TEXT,
+	exit     INTEGER,
+	note     TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- Every cycle begun. One without a record is running, or was interrupted.
+CREATE TABLE cycles (
+	seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+	id       TEXT NOT NULL UNIQUE CHECK (id <> ''),
+	run      INTEGER NOT NULL REFERENCES runs(seq),
+	n        INTEGER NOT NULL,
+	attempt  INTEGER NOT NULL,
+	control  INTEGER NOT NULL,
+	scenario TEXT NOT NULL,
+	started  TEXT NOT NULL,
+	UNIQUE (run, control, n, attempt)
+) STRICT;
+
+-- The columns of a record; its whole text is in bodies, apart, so that counting stays quick.
+CREATE TABLE records (
+	cycle       INTEGER PRIMARY KEY REFERENCES cycles(seq),
+	outcome     TEXT NOT NULL CHECK (outcome IN ('pass', 'fail', 'error', 'aborted')),
+	attribution TEXT NOT NULL,
+	reason      TEXT NOT NULL,
+	bench       TEXT NOT NULL,
+	scenario    TEXT NOT NULL,
+	took_ns     INTEGER NOT NULL,
+	unsafe      INTEGER NOT NULL
+) STRICT;
+CREATE TABLE bodies (
+	cycle INTEGER PRIMARY KEY REFERENCES records(cycle),
+	sum   INTEGER NOT NULL, -- CRC-32C of json
+	json  TEXT NOT NULL
+) STRICT;
+CREATE TABLE measurements (
+	cycle   INTEGER NOT NULL REFERENCES records(cycle),
+	i       INTEGER NOT NULL,
+	name    TEXT NOT NULL,
+	value   REAL NOT NULL,
+	unit    TEXT NOT NULL,
+	min     REAL,
+	max     REAL,
+	outcome TEXT NOT NULL,
+	PRIMARY KEY (cycle, i)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER records_stay BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
+CREATE TRIGGER records_keep BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+CREATE TRIGGER bodies_stay BEFORE UPDATE ON bodies BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
+CREATE TRIGGER bodies_keep BEFORE DELETE ON bodies BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+
+CREATE TABLE life (
+	bench      TEXT NOT NULL,
+	relay      TEXT NOT NULL,
+	operations INTEGER NOT NULL,
+	PRIMARY KEY (bench, relay)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refusals (
+	dut TEXT NOT NULL,
+	at  INTEGER NOT NULL -- nanoseconds since 1970, of the bench's clock
+) STRICT;
+CREATE INDEX refusals_dut ON refusals (dut, at);
+`}
+
+// migrate brings the database to this program's format, all or nothing. A
+// newer format is refused with nothing written.
+func migrate(ctx context.Context, db *sql.DB) error {
+	have, err := format(ctx, db)
+	if err != nil || have == len(migrations) {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil) // immediate: nobody else migrates meanwhile
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if have, err = format(ctx, tx); err != nil {
+		return err
+	}
+	for i := have; i < len(migrations); i++ {
+		if _, err := tx.ExecContext(ctx, migrations[i]); err != nil {
+			return fmt.Errorf("bring format %d to %d: %w", i, i+1, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(migrations))); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// format is the database's format; ErrNewer above this program's.
+func format(ctx context.Context, q interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+},
+) (have int, err error) {
+	if err := q.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return 0, err
+	}
+	if have > len(migrations) {
+		return have, fmt.Errorf("%w: its format is %d, this program knows up to %d. Nothing was changed; "+
+			"update resetrig, or name another database", ErrNewer, have, len(migrations))
+	}
+	return have, nil
+}

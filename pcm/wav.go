@@ -59,6 +59,9 @@ func OpenWAV(r io.Reader) (*WAVReader, error) {
 		}
 		return nil, fmt.Errorf("%w: it ends within its first sample", ErrNotWAV)
 	}
+	if w.left >= 0 && w.left < int64(w.f.frameBytes()) && !w.beyondDeclared() {
+		return nil, fmt.Errorf("%w: the header declares %d bytes of sound, one sample needs %d", ErrNotWAV, w.left, w.f.frameBytes())
+	}
 	return w, nil
 }
 
@@ -185,7 +188,7 @@ func (w *WAVReader) atEOF(rest int) {
 func (w *WAVReader) beyondDeclared() bool {
 	rest := int(w.left)
 	b, _ := w.r.Peek(rest + 9)
-	if len(b) < rest+8 {
+	if len(b) < rest+2 { // nothing, or a byte of padding
 		if rest > 0 {
 			w.warn("the declared length ends within a sample: its last %d bytes are left out", rest)
 		}
@@ -237,7 +240,7 @@ func (f wavFormat) sample(b []byte) (float32, string) {
 			return 0, "not a number (NaN)"
 		}
 		if math.Abs(v) > maxFloat {
-			return 0, fmt.Sprintf("%g of full scale", v)
+			return 0, fmt.Sprintf("%.3g of full scale", v)
 		}
 		return float32(v), ""
 	}

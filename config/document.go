@@ -1,0 +1,335 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// MaxFile is the most bytes that a file of this package may have: no bench is
+// described by more, and a wrong file is named before it fills the memory.
+const MaxFile = 1 << 20
+
+// ReadFile is a file of at most MaxFile bytes. Its error is a Problem.
+func ReadFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, Problems{{File: path, Wrong: "there is no such file", Right: "look at its name and folder"}}
+	case err != nil:
+		return nil, Problems{{File: path, Wrong: err.Error()}}
+	case !info.Mode().IsRegular():
+		return nil, Problems{{File: path, Wrong: "this is no regular file", Right: "name a file"}}
+	case info.Size() > MaxFile:
+		return nil, Problems{tooLarge(path, info.Size())}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Problems{{File: path, Wrong: err.Error()}}
+	}
+	return data, nil
+}
+
+func tooLarge(file string, size int64) Problem {
+	return Problem{File: file, Wrong: fmt.Sprintf("the file has %d bytes", size),
+		Right: fmt.Sprintf("at most %d are read: is this the right file?", MaxFile)}
+}
+
+// path leads from the top of a file to one of its values: keys, and in lists
+// the number from 0.
+type path []string
+
+func (p path) to(more ...string) path { return append(p[:len(p):len(p)], more...) }
+
+// String is the path as a person says it.
+func (p path) String() string {
+	var b strings.Builder
+	for i, part := range p {
+		if n, err := strconv.Atoi(part); err == nil && i > 0 {
+			if i == 1 && (p[0] == "arrange" || p[0] == "act" || p[0] == "assert") {
+				fmt.Fprintf(&b, " step %d", n+1)
+			} else {
+				fmt.Fprintf(&b, "[%d]", n)
+			}
+			continue
+		}
+		if i > 0 {
+			b.WriteString(".")
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// mark is a place in a file.
+type mark struct{ line, column int }
+
+// document is a parsed file and what was found wrong with it so far.
+type document struct {
+	file     string
+	root     *yaml.Node // the top mapping; empty if there is none
+	problems Problems
+	keys     map[mark]path // of mapping keys
+	values   map[mark]value
+	params   map[*yaml.Node]string // the parameter that a value came from
+}
+
+type value struct {
+	node *yaml.Node
+	path path
+}
+
+// open parses a file. It returns the document even where it is broken; then
+// usable is false and nothing but its problems counts.
+func open(file string, data []byte) (d *document, usable bool) {
+	d = &document{file: file, root: &yaml.Node{Kind: yaml.MappingNode}, keys: map[mark]path{}, values: map[mark]value{}, params: map[*yaml.Node]string{}}
+	whole := func(wrong, right string) (*document, bool) {
+		d.problems = append(d.problems, Problem{File: file, Wrong: wrong, Right: right})
+		return d, false
+	}
+	if len(data) > MaxFile {
+		d.problems = Problems{tooLarge(file, int64(len(data)))}
+		return d, false
+	}
+	if i := invalidUTF8(data); i >= 0 {
+		d.report(mark{1 + bytes.Count(data[:i], []byte("\n")), 1}, nil, "this is not text in UTF-8", "save the file as UTF-8, or name the right one")
+		return d, false
+	}
+	var top yaml.Node
+	if err := yaml.Load(data, &top); err != nil {
+		for _, e := range loadErrors(err) {
+			switch {
+			case strings.Contains(e.Message, "no documents"):
+				return whole("the file is empty", "resetrig schema shows what belongs in it")
+			case strings.Contains(e.Message, "found multiple"):
+				return whole("there is a second document in the file", "remove the line --- and what follows it")
+			}
+			d.syntax(e, data)
+		}
+		return d, false
+	}
+	if len(top.Content) == 0 {
+		return whole("the file is empty", "resetrig schema shows what belongs in it")
+	}
+	if n := top.Content[0]; n.Kind != yaml.MappingNode {
+		d.report(mark{n.Line, n.Column}, nil, "this is "+kindOf(n), "a file of this kind is a list of lines key: value")
+		return d, false
+	}
+	d.root = top.Content[0]
+	return d, d.walk(d.root, nil)
+}
+
+func invalidUTF8(data []byte) int {
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && n <= 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// loadErrors are the single errors that the YAML library packs into one.
+func loadErrors(err error) []*yaml.LoadError {
+	var many *yaml.LoadErrors
+	if errors.As(err, &many) {
+		return many.Errors
+	}
+	var one *yaml.LoadError
+	if errors.As(err, &one) {
+		return []*yaml.LoadError{one}
+	}
+	return []*yaml.LoadError{{Message: err.Error()}}
+}
+
+// syntax reports an error of the YAML itself.
+func (d *document) syntax(e *yaml.LoadError, data []byte) {
+	right := "look at this line and the one above it: brackets, quotes, indentation"
+	lines := bytes.Split(data, []byte("\n"))
+	if i := e.Mark.Line - 1; i >= 0 && i < len(lines) {
+		if indent := lines[i][:len(lines[i])-len(bytes.TrimLeft(lines[i], " \t"))]; bytes.Contains(indent, []byte("\t")) {
+			d.report(mark{e.Mark.Line, e.Mark.Column}, nil, "a tab in the indentation", "YAML is indented with spaces")
+			return
+		}
+	}
+	message := e.Message
+	if e.ContextMsg != "" {
+		message += " " + e.ContextMsg
+	}
+	d.report(mark{e.Mark.Line, e.Mark.Column}, nil, "this is not YAML: "+message, right)
+}
+
+func (d *document) report(at mark, key path, wrong, right string) {
+	d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Key: key.String(), Wrong: wrong, Right: right})
+}
+
+// walk notes where every key and value is and reports what no file may have:
+// duplicate keys, anchors, merge keys. It reports whether
+// the tree is safe to load.
+func (d *document) walk(n *yaml.Node, at path) bool {
+	here := mark{n.Line, n.Column}
+	d.values[here] = value{n, at}
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		d.report(here, at, "an anchor or alias", "write the value out where it is needed")
+		return false
+	}
+	ok := true
+	switch n.Kind {
+	case yaml.MappingNode:
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			if k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge" {
+				d.report(mark{k.Line, k.Column}, at, "a key that is no word", "write key: value")
+				ok = false
+				continue
+			}
+			key := at.to(k.Value)
+			if line, dup := seen[k.Value]; dup {
+				d.report(mark{k.Line, k.Column}, key, "this key is already in line "+strconv.Itoa(line), "keep one of the two")
+			}
+			seen[k.Value] = k.Line
+			d.keys[mark{k.Line, k.Column}] = key
+			ok = d.walk(v, key) && ok
+		}
+	case yaml.SequenceNode:
+		for i, v := range n.Content {
+			ok = d.walk(v, at.to(strconv.Itoa(i))) && ok
+		}
+	}
+	return ok
+}
+
+// empty reports keys without a value, which the library takes for absent ones.
+func (d *document) empty() {
+	for _, v := range d.values {
+		if v.node.ShortTag() == "!!null" {
+			d.report(mark{v.node.Line, v.node.Column}, v.path, "there is no value", "write one, or remove the key")
+		}
+	}
+}
+
+// find is the value at a path, or nil; near is the node of the deepest part of
+// the path that is there.
+func (d *document) find(p path) (found, near *yaml.Node) {
+	n := d.root
+	near = n
+next:
+	for _, part := range p {
+		switch n.Kind {
+		case yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == part {
+					n, near = n.Content[i+1], n.Content[i]
+					continue next
+				}
+			}
+		case yaml.SequenceNode:
+			if i, err := strconv.Atoi(part); err == nil && i < len(n.Content) {
+				n, near = n.Content[i], n.Content[i]
+				continue next
+			}
+		}
+		return nil, near
+	}
+	return n, n
+}
+
+// bad reports a problem with the value at p, at the nearest place that exists.
+func (d *document) bad(p path, wrong, right string) {
+	_, near := d.find(p)
+	if param := d.params[near]; param != "" {
+		wrong += " (from $" + param + ")"
+	}
+	d.report(mark{near.Line, near.Column}, p, wrong, right)
+}
+
+var (
+	unknownField = regexp.MustCompile(`^field (.*) not found in type `)
+	alreadySet   = regexp.MustCompile(`already (set|defined)`)
+)
+
+// load decodes the node at p into out, strictly, and reports what does not fit
+// in the words of the file.
+func (d *document) load(n *yaml.Node, p path, out any) {
+	if n == d.root {
+		d.empty()
+	}
+	err := n.Load(out, yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	if err == nil {
+		return
+	}
+	root := reflect.TypeOf(out)
+	for _, e := range loadErrors(err) {
+		at := mark{e.Mark.Line, e.Mark.Column}
+		if alreadySet.MatchString(e.Message) {
+			continue // walk has said so
+		}
+		if m := unknownField.FindStringSubmatch(e.Message); m != nil {
+			key := d.keys[at]
+			d.report(at, key, fmt.Sprintf("unknown key %q", m[1]), suggest(m[1], keysOf(typeAt(root, key[len(p):len(key)-1]))))
+			continue
+		}
+		v, known := d.values[at]
+		if !known {
+			d.report(at, p, e.Message, "")
+			continue
+		}
+		var wrong *valueError
+		if !errors.As(e.Unwrap(), &wrong) {
+			wrong = misfit(v.node, typeAt(root, v.path[len(p):]))
+		}
+		d.bad(v.path, wrong.wrong, wrong.right)
+	}
+}
+
+// misfit says why a node cannot be a value of type t.
+func misfit(n *yaml.Node, t reflect.Type) *valueError {
+	if t == nil {
+		return &valueError{kindOf(n) + " does not belong here", ""}
+	}
+	if t == reflect.TypeFor[time.Duration]() && n.Kind == yaml.ScalarNode {
+		if _, err := parseDuration(n.Value); err != nil {
+			return asValueError(err)
+		}
+	}
+	right := map[reflect.Kind]string{
+		reflect.Bool: "write true or false", reflect.String: "write a text", reflect.Slice: "write a list, like [a, b]",
+		reflect.Int: "write a whole number", reflect.Uint64: "write a whole number of zero or more", reflect.Uint8: "write an address like 0x40",
+		reflect.Float64: "write a number", reflect.Map: "write key: value", reflect.Struct: "write key: value", reflect.Int64: "write a duration like 10s",
+	}[t.Kind()]
+	if keys := keysOf(t); len(keys) > 0 {
+		right += ", with keys out of " + strings.Join(keys, ", ")
+	}
+	if n.Kind == yaml.ScalarNode {
+		return &valueError{fmt.Sprintf("%q does not belong here", n.Value), right}
+	}
+	return &valueError{kindOf(n) + " does not belong here", right}
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("the text %q", shorten(n.Value))
+}
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return s
+}

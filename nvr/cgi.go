@@ -1,0 +1,187 @@
+package nvr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"resetrig/rig"
+)
+
+// dahua is the CGI of Dahua's and IMOU's recorders, with DevInit where the
+// firmware has it.
+type dahua struct {
+	d       *Device
+	devInit bool
+}
+
+const magicBox = "/cgi-bin/magicBox.cgi?action="
+
+// prove asks for the serial number: a login and an identity in one request.
+func (c *dahua) prove(ctx context.Context, s *session) (rig.Identity, error) {
+	sn, err := c.value(ctx, s, magicBox+"getSerialNo", "sn")
+	if err != nil {
+		return rig.Identity{}, err
+	}
+	if sn == "" {
+		return rig.Identity{}, fmt.Errorf("read the serial number: %w: no sn in the answer", rig.ErrGarbage)
+	}
+	return rig.Identity{Serial: sn}, nil
+}
+
+// info asks the unit for its name plates.
+func (c *dahua) info(ctx context.Context, s *session) (Info, error) {
+	var i Info
+	for _, q := range []struct {
+		action, key string
+		to          *string
+	}{
+		{"getSerialNo", "sn", &i.Serial},
+		{"getDeviceType", "type", &i.Type},
+		{"getMachineName", "name", &i.Name},
+		{"getSoftwareVersion", "version", &i.Firmware},
+		{"getHardwareVersion", "version", &i.Hardware},
+		{"getVendor", "vendor", &i.Vendor},
+	} {
+		v, err := c.value(ctx, s, magicBox+q.action, q.key)
+		if errors.Is(err, rig.ErrUnsupported) {
+			continue
+		}
+		if err != nil {
+			return i, fmt.Errorf("%s: %w", q.action, err)
+		}
+		*q.to = v
+	}
+	i.Firmware = tidyVersion(i.Firmware)
+	return i, nil
+}
+
+// firmware asks for the version alone.
+func (c *dahua) firmware(ctx context.Context, s *session) (string, error) {
+	v, err := c.value(ctx, s, magicBox+"getSoftwareVersion", "version")
+	return tidyVersion(v), err
+}
+
+// table reads one configuration table.
+func (c *dahua) table(ctx context.Context, s *session, name string) (map[string]string, error) {
+	kv, err := c.read(ctx, s, "/cgi-bin/configManager.cgi?action=getConfig&name="+escape(name))
+	if err != nil {
+		return nil, fmt.Errorf("read table %s: %w", name, err)
+	}
+	out := make(map[string]string, len(kv))
+	for k, v := range kv {
+		out[strings.TrimPrefix(k, "table.")] = v
+	}
+	return out, nil
+}
+
+// set writes one value. The proof is reading it back: an empty answer was seen
+// for writes that landed, and OK is not more than a word.
+func (c *dahua) set(ctx context.Context, s *session, key, value string) error {
+	return c.write(ctx, s, "set "+key, "/cgi-bin/configManager.cgi?action=setConfig&"+escapeKey(key)+"="+escape(value))
+}
+
+// setPassword changes the password of the session's account.
+func (c *dahua) setPassword(ctx context.Context, s *session, to rig.Secret) error {
+	return c.write(ctx, s, "set the password of "+s.cred.User, "/cgi-bin/userManager.cgi?action=modifyPassword&name="+
+		escape(s.cred.User)+"&pwd="+escape(to.Reveal())+"&pwdOld="+escape(s.cred.Password.Reveal()))
+}
+
+// reset sends the command. A connection that is dropped after the login went
+// out is the unit restarting.
+func (c *dahua) reset(ctx context.Context, s *session, table string) error {
+	path, what := c.d.model.Endpoints.Reset, "factory reset"
+	if table != "" {
+		path, what = strings.ReplaceAll(c.d.model.Endpoints.Restore, "{name}", escape(table)), "restore table "+table
+	}
+	err := c.write(ctx, s, what, path)
+	var silent *silence
+	if errors.As(err, &silent) && s.wire.seen.sent && silent.reach == rig.ReachConnects {
+		return nil
+	}
+	return err
+}
+
+// value reads one key of an answer.
+func (c *dahua) value(ctx context.Context, s *session, path, key string) (string, error) {
+	kv, err := c.read(ctx, s, path)
+	return kv[key], err
+}
+
+// read asks for key=value lines.
+func (c *dahua) read(ctx context.Context, s *session, path string) (map[string]string, error) {
+	a, err := s.get(ctx, path)
+	switch {
+	case errors.Is(err, errForbidden):
+		return nil, fmt.Errorf("%w: %w", rig.ErrUnsupported, err)
+	case err != nil:
+		return nil, err
+	case a.status == http.StatusBadRequest || a.status == http.StatusNotFound || a.status == http.StatusNotImplemented:
+		return nil, fmt.Errorf("%w: it answers %d: %s", rig.ErrUnsupported, a.status, short(a.body))
+	case a.status != http.StatusOK:
+		return nil, fmt.Errorf("%w: status %d", rig.ErrGarbage, a.status)
+	case saysError(a.body):
+		return nil, fmt.Errorf("%w: it answers %s", rig.ErrUnsupported, short(a.body))
+	}
+	kv, err := parseKeyValues(a.body)
+	if err == nil && len(kv) == 0 {
+		err = fmt.Errorf("%w: an empty answer", rig.ErrGarbage)
+	}
+	return kv, err
+}
+
+// write sends a command and reads its answer.
+func (c *dahua) write(ctx context.Context, s *session, what, path string) error {
+	a, err := s.get(ctx, path)
+	switch {
+	case errors.Is(err, errForbidden):
+		return fmt.Errorf("%s: %w: %w", what, rig.ErrWrite, err)
+	case err != nil:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	body := strings.TrimSpace(a.body)
+	switch {
+	case a.status == http.StatusOK && (body == "OK" || body == ""):
+		return nil
+	case a.status == http.StatusBadRequest, a.status == http.StatusNotFound, a.status == http.StatusOK && saysError(body):
+		return fmt.Errorf("%s: %w: %d %s", what, rig.ErrWrite, a.status, c.d.scrub(short(body)))
+	}
+	return fmt.Errorf("%s: %w: %d %s", what, rig.ErrGarbage, a.status, c.d.scrub(short(body)))
+}
+
+// saysError reports the bodies that mean no: "Error", "Error\r\nBad Request!",
+// "Error ErrorID = 0, Detail = …".
+func saysError(body string) bool {
+	body = strings.TrimSpace(body)
+	return body == "Error" || strings.HasPrefix(body, "Error\r") || strings.HasPrefix(body, "Error\n") || strings.HasPrefix(body, "Error ")
+}
+
+// parseKeyValues reads one key=value a line. Values may hold =.
+func parseKeyValues(body string) (map[string]string, error) {
+	kv := map[string]string{}
+	for line := range strings.Lines(body) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		k, v, ok := strings.Cut(line, "=")
+		if !ok || k == "" || strings.ContainsAny(k, "<>{}\"") {
+			return nil, fmt.Errorf("%w: %q is no key=value", rig.ErrGarbage, short(line))
+		}
+		kv[strings.TrimSpace(k)] = v
+	}
+	return kv, nil
+}
+
+// escapeKey escapes a configuration key and leaves its dots and brackets.
+func escapeKey(k string) string {
+	return strings.NewReplacer("%5B", "[", "%5D", "]").Replace(escape(k))
+}
+
+// tidyVersion makes the two spellings of a version one: older firmware puts a
+// comma before the build, newer a space.
+func tidyVersion(v string) string {
+	return strings.Join(strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }), " ")
+}

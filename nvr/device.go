@@ -1,0 +1,192 @@
+package nvr
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"resetrig/rig"
+)
+
+// The time that one question may take, on the bench's clock.
+const (
+	askTime      = 5 * time.Second         // an authenticated request
+	lookTime     = 2 * time.Second         // a request of a probe
+	elsewhereFor = 1500 * time.Millisecond // a request of a probe at another address
+	discoverTime = 300 * time.Millisecond  // waiting for datagrams in a probe
+)
+
+// Options are what a Device is made of.
+type Options struct {
+	Model         Model
+	URL           string // where the unit answers; the model's DefaultURL if empty
+	AfterResetURL string // where it answers after a reset; the model's DefaultURL if empty
+	// DiscoveryAddr is asked for a unit that answers nowhere: a broadcast,
+	// multicast or unicast address, with or without a port. Empty asks the
+	// unit's own address.
+	DiscoveryAddr string
+	Identity      rig.Identity   // who it must be; what is empty is bound on first sight
+	Login         rig.Credential // the bench's own login
+	Clock         rig.Clock
+	Net           Network
+	Ledger        Ledger
+	Vault         Vault
+	Rand          io.Reader         // source of unique values; crypto/rand if nil
+	Baseline      map[string]string // Table.key → value after a known good reset
+	Firmware      string            // expected version; what was seen first if empty
+	Log           *slog.Logger      // nil logs nothing
+	Transcript    func(Exchange)    // nil records nothing
+}
+
+// Device is one recorder. It implements rig.Prober, rig.Provisioner,
+// rig.Marker, rig.Judge and rig.Resetter. Its methods may be called from any
+// goroutine; they run one after the other.
+type Device struct {
+	o       Options
+	model   Model
+	dialect dialect
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	base     string // where it answers now
+	id       rig.Identity
+	firmware string // seen first, or expected
+	current  *rig.Credential
+	tried    map[[32]byte]bool // refused since the last change of state
+	secrets  []string          // what no error, log or transcript may show
+	marks    map[string]rig.Credential
+	before   map[string]string // configuration right before a partial reset
+	judged   string            // the mark whose unit was found uninitialised, and provisioned to look further
+	silent   bool              // the last probe found nothing
+	lastInit rig.InitState
+}
+
+var (
+	_ rig.Prober      = (*Device)(nil)
+	_ rig.Provisioner = (*Device)(nil)
+	_ rig.Marker      = (*Device)(nil)
+	_ rig.Judge       = (*Device)(nil)
+	_ rig.Resetter    = (*Device)(nil)
+)
+
+// Open checks the options and returns the device. It sends nothing.
+func Open(o Options) (*Device, error) {
+	m, err := o.Model.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.Clock == nil || o.Net == nil || o.Ledger == nil || o.Vault == nil {
+		return nil, errors.New("open recorder: clock, network, ledger and vault are needed")
+	}
+	o.URL = cmp.Or(o.URL, m.DefaultURL)
+	o.AfterResetURL = cmp.Or(o.AfterResetURL, m.DefaultURL)
+	for _, u := range []*string{&o.URL, &o.AfterResetURL} {
+		if *u, err = cleanURL(*u); err != nil {
+			return nil, err
+		}
+	}
+	if o.URL == "" {
+		return nil, errors.New("open recorder: no url, and the model has no default")
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	d := &Device{
+		o: o, model: m, log: o.Log, base: o.URL, id: o.Identity,
+		firmware: tidyVersion(o.Firmware),
+		tried:    map[[32]byte]bool{}, marks: map[string]rig.Credential{},
+	}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if o.Login.Password != "" {
+		d.guard(o.Login.Password)
+	}
+	switch m.Dialect {
+	case DialectIMOU:
+		d.dialect = &dahua{d: d, devInit: m.Generation == New}
+	case DialectDahua:
+		d.dialect = &dahua{d: d}
+	case DialectPlain:
+		d.dialect = &plain{d: d}
+	}
+	return d, nil
+}
+
+// cleanURL keeps scheme, host and port of an address. "" stays "".
+func cleanURL(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", fmt.Errorf("recorder address %q: want http://host or https://host", redactURL(s))
+	}
+	if u.User != nil {
+		return "", fmt.Errorf("recorder address %q: a login belongs in the bench's login, not in its url", u.Redacted())
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// keys are the names under which this unit has an account of refused logins
+// and passwords: what identifies it, or its address as long as nothing does.
+func (d *Device) keys() []string {
+	var k []string
+	if d.id.Serial != "" {
+		k = append(k, "serial:"+d.id.Serial)
+	}
+	if d.id.MAC != "" {
+		k = append(k, "mac:"+bareMAC(d.id.MAC))
+	}
+	if len(k) == 0 {
+		k = append(k, "url:"+d.o.URL)
+	}
+	return k
+}
+
+// bind compares an answer's identity with the unit's and learns what is new.
+func (d *Device) bind(id rig.Identity, where string) error {
+	if d.id.Contradicts(id) {
+		return fmt.Errorf("%s: %w: want %s, seen %s", where, rig.ErrWrongUnit, identityText(d.id), identityText(id))
+	}
+	d.id.Serial = cmp.Or(d.id.Serial, id.Serial)
+	d.id.MAC = cmp.Or(d.id.MAC, id.MAC)
+	return nil
+}
+
+func identityText(id rig.Identity) string {
+	var parts []string
+	if id.Serial != "" {
+		parts = append(parts, "serial "+id.Serial)
+	}
+	if id.MAC != "" {
+		parts = append(parts, "MAC "+id.MAC)
+	}
+	if len(parts) == 0 {
+		return "nothing that identifies it"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// bareMAC is an address without separators, in lower case.
+func bareMAC(s string) string {
+	return strings.ToLower(strings.NewReplacer(":", "", "-", "", ".", "").Replace(s))
+}
+
+// changed says that the unit's accounts may have changed: every credential may
+// be tried once more.
+func (d *Device) changed() { clear(d.tried) }
+
+func credentialKey(c rig.Credential) [32]byte {
+	return sha256.Sum256([]byte(c.User + "\x00" + c.Password.Reveal()))
+}
+
+func same(a, b rig.Credential) bool { return a.User == b.User && a.Password == b.Password }

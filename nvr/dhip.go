@@ -1,0 +1,144 @@
+package nvr
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"resetrig/rig"
+)
+
+// dhipHeader is the length of the header before every datagram. Bare JSON is
+// not answered.
+const dhipHeader = 32
+
+// search is the question; the empty mac asks every unit.
+const search = `{"method":"DHDiscover.search","params":{"mac":"","uni":1}}`
+
+// Found is one recorder's answer to discovery.
+type Found struct {
+	From      string `json:"from"` // where the answer came from
+	IP        string `json:"ip"`
+	HTTPPort  int    `json:"http_port"`
+	MAC       string `json:"mac"`
+	Serial    string `json:"serial"`
+	Class     string `json:"class"`
+	Type      string `json:"type"`
+	Vendor    string `json:"vendor,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Name      string `json:"name,omitempty"`
+	Init      int    `json:"init"`
+	InitKnown bool   `json:"init_known"` // old firmware does not say
+}
+
+// Identity is who answered.
+func (f Found) Identity() rig.Identity { return rig.Identity{Serial: f.Serial, MAC: f.MAC} }
+
+// URL is where the unit says that it serves HTTP.
+func (f Found) URL() string {
+	if f.HTTPPort == 0 || f.HTTPPort == 80 {
+		return "http://" + f.IP
+	}
+	return "http://" + net.JoinHostPort(f.IP, strconv.Itoa(f.HTTPPort))
+}
+
+// Discover asks an address (unicast, broadcast or multicast; without a port
+// 37810) for recorders and collects answers for wait. A unit that answers
+// several times is listed once. Answers that are no DHIP are left out.
+func Discover(ctx context.Context, n Network, addr string, wait time.Duration) ([]Found, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		addr = net.JoinHostPort(addr, "37810")
+	}
+	answers, err := n.Exchange(ctx, addr, dhipFrame([]byte(search)), wait)
+	if err != nil {
+		return nil, fmt.Errorf("discovery at %s: %w", addr, err)
+	}
+	var out []Found
+	seen := map[string]bool{}
+	for _, a := range answers {
+		f, err := parseFound(a.Data)
+		if err != nil {
+			continue
+		}
+		f.From = a.From
+		if f.IP == "" {
+			f.IP, _, _ = net.SplitHostPort(a.From)
+		}
+		key := cmp.Or(bareMAC(f.MAC), f.Serial, f.IP)
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b Found) int { return cmp.Or(cmp.Compare(a.IP, b.IP), cmp.Compare(a.MAC, b.MAC)) })
+	return out, nil
+}
+
+// dhipFrame puts the header before a message: its own length, the name, eight
+// zero bytes, and twice the message's length, little endian.
+func dhipFrame(msg []byte) []byte {
+	b := make([]byte, dhipHeader, dhipHeader+len(msg))
+	binary.LittleEndian.PutUint32(b, dhipHeader)
+	copy(b[4:], "DHIP")
+	binary.LittleEndian.PutUint64(b[16:], uint64(len(msg)))
+	binary.LittleEndian.PutUint64(b[24:], uint64(len(msg)))
+	return append(b, msg...)
+}
+
+// dhipMessage checks the header and gives what follows it, without the NUL
+// that some units end it with.
+func dhipMessage(b []byte) ([]byte, error) {
+	if len(b) < dhipHeader || binary.LittleEndian.Uint32(b) != dhipHeader || string(b[4:8]) != "DHIP" {
+		return nil, fmt.Errorf("%w: no DHIP header", rig.ErrGarbage)
+	}
+	msg := b[dhipHeader:]
+	if n := binary.LittleEndian.Uint64(b[16:]); n < uint64(len(msg)) {
+		msg = msg[:n]
+	}
+	return bytes.TrimRight(msg, "\x00\r\n "), nil
+}
+
+func parseFound(b []byte) (Found, error) {
+	msg, err := dhipMessage(b)
+	if err != nil {
+		return Found{}, err
+	}
+	var m struct {
+		MAC    string `json:"mac"`
+		Method string `json:"method"`
+		Params struct {
+			Info struct {
+				DeviceClass, DeviceType, MachineName, SerialNo, Vendor, Version string
+
+				HTTPPort int `json:"HttpPort"`
+				IPv4     struct {
+					IPAddress string
+				} `json:"IPv4Address"`
+				Init *int
+			} `json:"deviceInfo"`
+		} `json:"params"`
+	}
+	if err := json.Unmarshal(msg, &m); err != nil {
+		return Found{}, fmt.Errorf("%w: discovery: %v", rig.ErrGarbage, err)
+	}
+	if m.Method != "client.notifyDevInfo" {
+		return Found{}, fmt.Errorf("%w: discovery: method %q", rig.ErrGarbage, short(m.Method))
+	}
+	i := m.Params.Info
+	f := Found{
+		IP: i.IPv4.IPAddress, HTTPPort: i.HTTPPort, MAC: m.MAC, Serial: i.SerialNo,
+		Class: i.DeviceClass, Type: i.DeviceType, Vendor: i.Vendor,
+		Version: tidyVersion(i.Version), Name: i.MachineName,
+	}
+	if i.Init != nil {
+		f.Init, f.InitKnown = *i.Init, true
+	}
+	return f, nil
+}

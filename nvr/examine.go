@@ -1,0 +1,221 @@
+package nvr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"resetrig/rig"
+)
+
+// reader reads configuration with one login, each table once.
+type reader struct {
+	d      *Device
+	s      *session
+	tables map[string]map[string]string
+}
+
+func (d *Device) reader(s *session) *reader {
+	return &reader{d, s, map[string]map[string]string{}}
+}
+
+// table is one table without the keys that rightly differ. Values of keys that
+// name a secret are replaced by a hash: they compare, and do not print.
+func (r *reader) table(ctx context.Context, name string) (map[string]string, error) {
+	if t, ok := r.tables[name]; ok {
+		return t, nil
+	}
+	t, err := r.d.dialect.table(ctx, r.s, name)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range t {
+		low := strings.ToLower(k)
+		if v != "" && (strings.Contains(low, "password") || strings.Contains(low, "passwd") || strings.HasSuffix(low, "pwd")) {
+			h := sha256.Sum256([]byte(v))
+			t[k] = "sha256:" + hex.EncodeToString(h[:6])
+		}
+	}
+	r.tables[name] = t
+	return t, nil
+}
+
+func (r *reader) value(ctx context.Context, key string) (string, error) {
+	t, err := r.table(ctx, tableOf(key))
+	if err != nil {
+		return "", err
+	}
+	v, ok := t[key]
+	if !ok {
+		return "", fmt.Errorf("%w: table %s has no %s", rig.ErrUnsupported, tableOf(key), key)
+	}
+	return v, nil
+}
+
+// compared is one table without the model's ignored keys.
+func (r *reader) compared(ctx context.Context, name string) (map[string]string, error) {
+	t, err := r.table(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	out := maps.Clone(t)
+	maps.DeleteFunc(out, func(k, _ string) bool { return r.d.model.ignores(k) })
+	return out, nil
+}
+
+// snapshot is every table of the model.
+func (r *reader) snapshot(ctx context.Context, tables []string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, t := range tables {
+		kv, err := r.compared(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, kv)
+	}
+	return all, nil
+}
+
+// ofTable are the entries of one table in a baseline or snapshot.
+func (d *Device) ofTable(all map[string]string, table string) map[string]string {
+	out := map[string]string{}
+	for k, v := range all {
+		if tableOf(k) == table && !d.model.ignores(k) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// difference lists how got differs from want, at most three of them in full;
+// "" is equal.
+func difference(want, got map[string]string) string {
+	var diffs []string
+	keys := maps.Clone(want)
+	maps.Copy(keys, got)
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		w, wanted := want[k]
+		g, seen := got[k]
+		switch {
+		case !seen:
+			diffs = append(diffs, k+" is missing")
+		case !wanted:
+			diffs = append(diffs, fmt.Sprintf("%s is new: %q", k, short(g)))
+		case w != g:
+			diffs = append(diffs, fmt.Sprintf("%s: want %q, seen %q", k, short(w), short(g)))
+		}
+	}
+	if n := len(diffs); n > 3 {
+		diffs = append(diffs[:3], fmt.Sprintf("and %d more", n-3))
+	}
+	return strings.Join(diffs, "; ")
+}
+
+// examination collects the checks of one look at the default state.
+type examination struct {
+	d       *Device
+	m       rig.Mark
+	checks  []rig.Check
+	r       *reader // nil: no login is accepted, or none was tried
+	blocked error   // why there is no reader, or no more questions are sent
+}
+
+func (d *Device) examine(m rig.Mark) *examination { return &examination{d: d, m: m} }
+
+func (e *examination) add(c rig.Check) { e.checks = append(e.checks, c) }
+
+func (e *examination) has(what string) bool {
+	return slices.ContainsFunc(e.m.Values, func(v rig.MarkedValue) bool { return v.What == what })
+}
+
+// settle adds a check: passed or failed if its question was answered, unknown
+// with a reason if not. It returns the errors after which no question makes
+// sense: a stop, another unit, silence, and whatever is the rig's own.
+func (e *examination) settle(ctx context.Context, c *rig.Check, err error, ok bool, seen string) error {
+	if err == nil {
+		c.Seen, c.Outcome = seen, rig.CheckFail
+		if ok {
+			c.Outcome = rig.CheckPass
+		}
+		e.add(*c)
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	c.Seen, c.Outcome, c.Reason = err.Error(), rig.CheckUnknown, reasonOf(err)
+	e.add(*c)
+	if errors.Is(err, rig.ErrLocked) || errors.Is(err, rig.ErrRefused) || errors.Is(err, rig.ErrBudget) {
+		if e.blocked == nil && e.r != nil {
+			e.blocked = err
+		}
+		return nil
+	}
+	for _, one := range []error{rig.ErrGarbage, rig.ErrUnsupported, rig.ErrWrite, errForgotten, errNothing} {
+		if errors.Is(err, one) {
+			return nil
+		}
+	}
+	return err
+}
+
+// reasonOf is the word for an unanswered question.
+func reasonOf(err error) rig.Reason {
+	for _, r := range []struct {
+		err    error
+		reason rig.Reason
+	}{
+		{rig.ErrBudget, rig.ReasonBudget}, {rig.ErrLocked, rig.ReasonLocked},
+		{rig.ErrWrongUnit, rig.ReasonWrongUnit}, {rig.ErrGarbage, rig.ReasonGarbage},
+		{rig.ErrUnreachable, rig.ReasonUnreachable}, {rig.ErrRefused, rig.ReasonLoginUnknown},
+		{errForgotten, rig.ReasonLoginUnknown}, {errNothing, rig.ReasonMarkerUnproven},
+	} {
+		if errors.Is(err, r.err) {
+			return r.reason
+		}
+	}
+	return rig.ReasonUnanswered
+}
+
+// errNothing is a question that proves nothing because nothing was marked.
+var errNothing = errors.New("nothing was marked here: its being as wanted proves nothing")
+
+// read is one configuration value under the examination's login.
+func (e *examination) read(ctx context.Context, key string) (string, error) {
+	if e.blocked != nil || e.r == nil {
+		return "", e.why()
+	}
+	return e.r.value(ctx, key)
+}
+
+func (e *examination) table(ctx context.Context, name string) (map[string]string, error) {
+	if e.blocked != nil || e.r == nil {
+		return nil, e.why()
+	}
+	return e.r.compared(ctx, name)
+}
+
+// why is the reason for which nothing can be read.
+func (e *examination) why() error {
+	if e.blocked == nil {
+		return fmt.Errorf("not asked: no login is known to be accepted: %w", rig.ErrRefused)
+	}
+	return fmt.Errorf("not asked: %w", e.blocked)
+}
+
+// identity says who was examined; wrong units never come this far.
+func (e *examination) identity() {
+	c := rig.Check{Name: "identity", Kind: rig.AboutIdentity, Wanted: "the bench's unit", Seen: identityText(e.d.id), Outcome: rig.CheckPass}
+	if w := e.d.o.Identity; w != (rig.Identity{}) {
+		c.Wanted = identityText(w)
+	}
+	if e.d.id == (rig.Identity{}) {
+		c.Outcome, c.Reason = rig.CheckUnknown, rig.ReasonUnanswered
+	}
+	e.add(c)
+}

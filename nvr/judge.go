@@ -1,0 +1,351 @@
+package nvr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"resetrig/rig"
+)
+
+// Default implements rig.Judge. An initialised unit of the new generation is
+// not in its default state; it is examined all the same, to tell a reset that
+// did nothing from one that did half.
+func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) ([]rig.Check, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sight, g, err := d.need(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := d.examine(m)
+	switch {
+	case d.model.Dialect == DialectPlain:
+		err = e.plain(ctx, spec)
+	case len(spec.Functions) > 0:
+		err = e.functions(ctx, spec.Functions)
+	case d.model.Generation == New:
+		err = e.newGeneration(ctx, sight, g)
+	default:
+		err = e.oldGeneration(ctx)
+	}
+	return e.checks, err
+}
+
+// newGeneration: the init state proves it without a login; then the unit is
+// provisioned, so that its configuration can be looked at.
+func (e *examination) newGeneration(ctx context.Context, sight rig.Sight, g glance) error {
+	d := e.d
+	e.identity()
+	c := rig.Check{Name: "init-state", Kind: rig.AboutInit, Wanted: "uninitialised", Seen: initText(sight, g)}
+	switch {
+	case sight.Init == rig.InitUninitialised:
+		c.Outcome = rig.CheckPass
+		e.add(c)
+		if err := d.forgive(); err != nil {
+			return err
+		}
+		if err := e.provision(ctx); err != nil {
+			return err
+		}
+	case sight.Init == rig.InitInitialised && e.m.ID != "" && d.judged == e.m.ID:
+		// An earlier look at this same reset was cut short after it had to
+		// provision the unit: what it saw before that still holds.
+		c.Outcome, c.Seen = rig.CheckPass, c.Seen+"; it was uninitialised before this examination provisioned it"
+		e.add(c)
+		if err := e.provisionedLogin(ctx); err != nil {
+			return err
+		}
+	case sight.Init == rig.InitInitialised:
+		c.Outcome = rig.CheckFail
+		e.add(c)
+		if err := e.markedPassword(ctx); err != nil {
+			return err
+		}
+		if e.r == nil && !e.has(whatPassword) {
+			if err := e.anyLogin(ctx); err != nil {
+				return err
+			}
+		}
+	default:
+		c.Outcome, c.Reason = rig.CheckUnknown, rig.ReasonUnanswered
+		e.add(c)
+		e.blocked = fmt.Errorf("%w: it is not known whether the unit has accounts", rig.ErrGarbage)
+		if e.has(whatPassword) {
+			p := rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is gone"}
+			if err := e.settle(ctx, &p, e.why(), false, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return e.values(ctx)
+}
+
+// provision gives the uninitialised unit an account to look at it with.
+func (e *examination) provision(ctx context.Context) error {
+	if e.has(whatPassword) {
+		e.add(rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is gone", Seen: "the unit is uninitialised: it has no account", Outcome: rig.CheckPass})
+	}
+	if !e.d.canProvision() {
+		e.blocked = fmt.Errorf("provision: %w", rig.ErrUnsupported)
+		return nil
+	}
+	e.d.judged = e.m.ID
+	s, c, err := e.d.giveAccount(ctx)
+	if err != nil {
+		return err
+	}
+	e.add(c)
+	e.r = e.d.reader(s)
+	return nil
+}
+
+// provisionedLogin proves the account that an earlier look created.
+func (e *examination) provisionedLogin(ctx context.Context) error {
+	c := rig.Check{Name: "provisioned-login", Kind: rig.AboutLogin, Wanted: "the account created after the reset is accepted"}
+	if e.d.current == nil {
+		return e.settle(ctx, &c, errForgotten, false, "")
+	}
+	return e.tryLogin(ctx, c, *e.d.current)
+}
+
+// oldGeneration: the default account logs in, and the marked password no
+// longer does. Whatever comes of it, only one refused login is spent.
+func (e *examination) oldGeneration(ctx context.Context) error {
+	d := e.d
+	def := d.model.Accounts[0]
+	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is accepted", def.User)}
+	if err := e.tryLogin(ctx, c, def); err != nil {
+		return err
+	}
+	accepted := e.r
+	if accepted != nil {
+		if err := d.forgive(); err != nil {
+			return err
+		}
+		if err := d.remember(def); err != nil {
+			return err
+		}
+	}
+	e.identity()
+	if err := e.markedPassword(ctx); err != nil {
+		return err
+	}
+	if accepted != nil {
+		e.r, e.blocked = accepted, nil
+		d.current = &accepted.s.cred
+	}
+	return e.values(ctx)
+}
+
+// tryLogin asks whether a login is accepted, and reads with it from then on.
+func (e *examination) tryLogin(ctx context.Context, c rig.Check, cred rig.Credential) error {
+	s, err := e.d.login(ctx, cred)
+	switch {
+	case err == nil:
+		e.r = e.d.reader(s)
+		return e.settle(ctx, &c, nil, true, "accepted")
+	case errors.Is(err, rig.ErrRefused):
+		return e.settle(ctx, &c, nil, false, "refused")
+	}
+	if e.blocked == nil && e.r == nil && (errors.Is(err, rig.ErrLocked) || errors.Is(err, rig.ErrBudget)) {
+		e.blocked = err
+	}
+	return e.settle(ctx, &c, err, false, "")
+}
+
+// anyLogin finds some login to read with, where the mark has none.
+func (e *examination) anyLogin(ctx context.Context) error {
+	s, err := e.d.knownLogin(ctx)
+	if err == nil {
+		e.r = e.d.reader(s)
+		return nil
+	}
+	e.blocked = err
+	c := rig.Check{Name: "known-login", Kind: rig.AboutLogin, Wanted: "a known login is accepted"}
+	return e.settle(ctx, &c, err, false, "")
+}
+
+// markedPassword asks for the marked password, which must be refused. It is
+// accepted where the reset did nothing, or kept the accounts.
+func (e *examination) markedPassword(ctx context.Context) error {
+	if !e.has(whatPassword) {
+		return nil
+	}
+	c := rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is refused"}
+	cred, err := e.d.markedLogin(e.m)
+	if err != nil {
+		return err
+	}
+	if cred == nil {
+		return e.settle(ctx, &c, errForgotten, false, "")
+	}
+	s, err := e.d.login(ctx, *cred)
+	switch {
+	case err == nil:
+		e.r = e.d.reader(s)
+		return e.settle(ctx, &c, nil, false, "accepted: it is still there")
+	case errors.Is(err, rig.ErrRefused):
+		return e.settle(ctx, &c, nil, true, "refused")
+	}
+	if e.r == nil {
+		e.blocked = err
+	}
+	return e.settle(ctx, &c, err, false, "")
+}
+
+// values are the checks that need a login: marked values gone, configuration
+// equal to the baseline, firmware as before.
+func (e *examination) values(ctx context.Context) error {
+	if len(e.m.Values) == 0 {
+		c := rig.Check{Name: "marker", Kind: rig.AboutMarker, Wanted: "something marked, and gone"}
+		if err := e.settle(ctx, &c, errNothing, false, ""); err != nil {
+			return err
+		}
+	}
+	if err := e.gone(ctx); err != nil {
+		return err
+	}
+	if err := e.config(ctx); err != nil {
+		return err
+	}
+	return e.firmware(ctx)
+}
+
+// gone asks for every marked value but the password.
+func (e *examination) gone(ctx context.Context) error {
+	for _, v := range e.m.Values {
+		if v.What == whatPassword {
+			continue
+		}
+		c := rig.Check{Name: "marker/" + v.What, Kind: rig.AboutMarker, Wanted: fmt.Sprintf("no longer %q", v.Is)}
+		got, err := e.read(ctx, e.d.keyOf(v.What))
+		if err := e.settle(ctx, &c, err, got != v.Is, short(got)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config compares each of the model's tables with the baseline.
+func (e *examination) config(ctx context.Context) error {
+	d := e.d
+	if len(d.model.Tables) == 0 {
+		return nil
+	}
+	if len(d.o.Baseline) == 0 {
+		e.add(rig.Check{Name: "config", Kind: rig.AboutConfig, Wanted: "equal to the baseline", Seen: "no baseline is recorded for this unit; record one after a good reset", Outcome: rig.CheckWarn})
+		return nil
+	}
+	for _, t := range d.model.Tables {
+		if err := e.compare(ctx, "config/"+t, "equal to the baseline", t, d.ofTable(d.o.Baseline, t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare checks one table against what it should be.
+func (e *examination) compare(ctx context.Context, name, wanted, table string, want map[string]string) error {
+	c := rig.Check{Name: name, Kind: rig.AboutConfig, Wanted: wanted}
+	got, err := e.table(ctx, table)
+	if err == nil && len(want) == 0 {
+		err = fmt.Errorf("%w: nothing is recorded of table %s to compare with", rig.ErrUnsupported, table)
+	}
+	diff := difference(want, got)
+	seen := diff
+	if diff == "" {
+		seen = "equal"
+	}
+	return e.settle(ctx, &c, err, diff == "", seen)
+}
+
+func (e *examination) firmware(ctx context.Context) error {
+	if e.d.firmware == "" {
+		return nil // nothing was expected, and nothing seen before
+	}
+	c := rig.Check{Name: "firmware", Kind: rig.AboutFirmware, Wanted: e.d.firmware}
+	if e.blocked != nil || e.r == nil {
+		return e.settle(ctx, &c, e.why(), false, "")
+	}
+	v, err := e.d.dialect.firmware(ctx, e.r.s)
+	return e.settle(ctx, &c, err, v == e.d.firmware, v)
+}
+
+// Holds implements rig.Judge: the default state, or what was made of it to
+// examine it, is still there after a further power cycle.
+func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sight, g, err := d.need(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := d.examine(m)
+	switch {
+	case d.model.Dialect == DialectPlain:
+		return e.checks, e.plain(ctx, rig.DefaultSpec{})
+	case d.model.Generation == Old:
+		c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is still accepted", d.model.Accounts[0].User)}
+		err = e.tryLogin(ctx, c, d.model.Accounts[0])
+	default:
+		err = e.newHolds(ctx, sight, g)
+	}
+	if err == nil {
+		e.identity()
+		if e.r == nil && e.blocked == nil {
+			// It is no longer what it was: has the old state come back?
+			err = e.markedPassword(ctx)
+		}
+	}
+	if err == nil {
+		err = e.gone(ctx)
+	}
+	return e.checks, err
+}
+
+// newHolds: a unit that was provisioned to be examined stays so, one that was
+// not is still uninitialised.
+func (e *examination) newHolds(ctx context.Context, sight rig.Sight, g glance) error {
+	d := e.d
+	provisioned := e.m.ID != "" && d.judged == e.m.ID
+	c := rig.Check{Name: "init-state", Kind: rig.AboutInit, Wanted: string(rig.InitUninitialised), Seen: initText(sight, g), Outcome: rig.CheckFail}
+	if provisioned {
+		c.Wanted = "initialised, as it was provisioned after the reset"
+	}
+	want := map[bool]rig.InitState{true: rig.InitInitialised, false: rig.InitUninitialised}[provisioned]
+	switch sight.Init {
+	case want:
+		c.Outcome = rig.CheckPass
+	case rig.InitUnknown:
+		c.Outcome, c.Reason = rig.CheckUnknown, rig.ReasonUnanswered
+	}
+	e.add(c)
+	switch {
+	case sight.Init == rig.InitUninitialised:
+		e.blocked = fmt.Errorf("%w: the unit is uninitialised", rig.ErrUnsupported)
+		return nil
+	case provisioned:
+		return e.provisionedLogin(ctx)
+	}
+	return nil
+}
+
+// initText is what the two witnesses said.
+func initText(s rig.Sight, g glance) string {
+	text := string(s.Init)
+	if g.devInit != 0 {
+		text += fmt.Sprintf(", DevInit Init=%d", g.devInit)
+	}
+	switch {
+	case g.found == nil:
+		text += ", no answer to discovery"
+	case g.found.InitKnown:
+		text += fmt.Sprintf(", DHIP Init=%d (&3: %d)", g.found.Init, g.found.Init&3)
+	default:
+		text += ", DHIP does not say"
+	}
+	return text
+}
+
+func (d *Device) canProvision() bool { return d.model.Dialect == DialectIMOU }

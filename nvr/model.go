@@ -1,0 +1,133 @@
+package nvr
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"resetrig/rig"
+)
+
+// The dialects that a model can name.
+const (
+	DialectIMOU  = "imou"      // DevInit on /OutsideCmd, CGI, DHIP
+	DialectDahua = "dahua-cgi" // CGI and DHIP
+	DialectPlain = "plain"     // any HTTP server with digest or basic
+)
+
+// The generations of Dahua's and IMOU's firmware. They differ in what a
+// factory reset leaves behind.
+const (
+	Old = "old" // fixed default accounts
+	New = "new" // no account at all until it is provisioned
+)
+
+// Model is a kind of recorder. Zero values take the defaults that are named.
+type Model struct {
+	Name       string
+	Dialect    string
+	Generation string           // Old or New; unused by DialectPlain
+	Accounts   []rig.Credential // default accounts; the first is the proof of the default state
+	DefaultURL string           // where a reset unit answers, e.g. http://192.168.1.108
+
+	Lockout             Lockout
+	LeastBoot, MostBoot time.Duration
+
+	Tables []string // configuration tables that are compared
+	Ignore []string // keys that rightly differ: a prefix, or a glob if it has one of *?[
+
+	Endpoints Endpoints
+	Provision ProvisionSpec
+	Plain     PlainSpec
+}
+
+// Lockout is what is known of the firmware's lock on logins.
+type Lockout struct {
+	Tries          int           // refused logins until the lock; default 5
+	Window         time.Duration // in which they are counted; default 30 min, the longest seen
+	ClearedByReset bool          // a factory reset forgets the refusals
+	Spare          int           // refusals that are never spent; default 1
+}
+
+// Endpoints are the addresses that sources disagree on. {name} is a table.
+type Endpoints struct {
+	Reset         string // default /cgi-bin/magicBox.cgi?action=resetSystemEx&type=0
+	Restore       string // default /cgi-bin/configManager.cgi?action=restore&names[0]={name}
+	OutsideCmd    string // default /OutsideCmd
+	MachineName   string // configuration key of the name; default General.MachineName
+	DiscoveryPort string // default 37810
+}
+
+// ProvisionSpec is what a new account is created with.
+type ProvisionSpec struct {
+	User string // default admin
+	Mail string // address for a forgotten password; may be empty
+}
+
+// PlainSpec says what counts as logged in on a plain HTTP server.
+type PlainSpec struct {
+	Path     string // asked with the credentials; default /
+	Auth     string // "digest", "basic", or "" for what the server asks for
+	Status   int    // that counts as logged in; default 200
+	Contains string // text that the answer must hold; "" is any
+}
+
+// withDefaults fills in the facts' values and refuses what cannot work.
+func (m Model) withDefaults() (Model, error) {
+	switch m.Dialect {
+	case DialectIMOU, DialectDahua:
+		if m.Generation != Old && m.Generation != New {
+			return m, fmt.Errorf("model %q: generation is %q, want %q or %q", m.Name, m.Generation, Old, New)
+		}
+		if m.Generation == Old && len(m.Accounts) == 0 {
+			return m, fmt.Errorf("model %q: the old generation needs its default accounts: they are the proof of its default state", m.Name)
+		}
+	case DialectPlain:
+		if !slices.Contains([]string{"", "digest", "basic"}, m.Plain.Auth) {
+			return m, fmt.Errorf("model %q: plain auth is %q, want digest, basic or nothing", m.Name, m.Plain.Auth)
+		}
+	default:
+		return m, fmt.Errorf("model %q: dialect is %q, want %s, %s or %s", m.Name, m.Dialect, DialectIMOU, DialectDahua, DialectPlain)
+	}
+	m.Lockout.Tries = cmp.Or(m.Lockout.Tries, 5)
+	m.Lockout.Window = cmp.Or(m.Lockout.Window, 30*time.Minute)
+	m.Lockout.Spare = cmp.Or(m.Lockout.Spare, 1)
+	if m.Lockout.Spare < 0 || m.Lockout.Tries <= m.Lockout.Spare {
+		return m, fmt.Errorf("model %q: lockout leaves no login to refuse: tries %d, spare %d", m.Name, m.Lockout.Tries, m.Lockout.Spare)
+	}
+	m.Endpoints.Reset = cmp.Or(m.Endpoints.Reset, "/cgi-bin/magicBox.cgi?action=resetSystemEx&type=0")
+	m.Endpoints.Restore = cmp.Or(m.Endpoints.Restore, "/cgi-bin/configManager.cgi?action=restore&names[0]={name}")
+	m.Endpoints.OutsideCmd = cmp.Or(m.Endpoints.OutsideCmd, "/OutsideCmd")
+	m.Endpoints.MachineName = cmp.Or(m.Endpoints.MachineName, "General.MachineName")
+	m.Endpoints.DiscoveryPort = cmp.Or(m.Endpoints.DiscoveryPort, "37810")
+	m.Provision.User = cmp.Or(m.Provision.User, "admin")
+	m.Plain.Path = cmp.Or(m.Plain.Path, "/")
+	m.Plain.Status = cmp.Or(m.Plain.Status, 200)
+	return m, nil
+}
+
+// ignores reports whether a configuration key rightly differs.
+func (m Model) ignores(key string) bool {
+	for _, p := range m.Ignore {
+		if strings.ContainsAny(p, "*?[") {
+			if ok, err := path.Match(p, key); ok && err == nil {
+				return true
+			}
+			// A key such as Users[0].Name is no pattern: it is a prefix too.
+		}
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// tableOf is the table of a configuration key such as General.MachineName.
+func tableOf(key string) string {
+	t, _, _ := strings.Cut(key, ".")
+	t, _, _ = strings.Cut(t, "[")
+	return t
+}

@@ -1,0 +1,92 @@
+package nvr
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"resetrig/rig"
+)
+
+// plain is any HTTP server with digest or basic. It can be logged into, and
+// nothing else is known of it.
+type plain struct{ d *Device }
+
+func unsupported(what string) error {
+	return fmt.Errorf("%s: %w: the plain dialect only logs in", what, rig.ErrUnsupported)
+}
+
+func (p *plain) look(ctx context.Context, base string, within lookFor) (glance, error) {
+	a, err := p.d.ask(ctx, &wire{d: p.d, rt: p.d.o.Net.RoundTripper()}, within, http.MethodGet, base+p.d.model.Plain.Path, "")
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return glance{}, cause
+		}
+		return glance{reach: reachOf(err), note: err.Error()}, nil
+	}
+	g := glance{reach: rig.ReachAnswers, note: fmt.Sprintf("status %d", a.status)}
+	if to := sameHost(base, a); to != "" {
+		g.moved = to
+	} else if a.status < 500 {
+		g.reach = rig.ReachReady
+	}
+	return g, nil
+}
+
+// prove asks the model's path with the login. It says nothing of who answered.
+func (p *plain) prove(ctx context.Context, s *session) (rig.Identity, error) {
+	s.basic = p.d.model.Plain.Auth == "basic"
+	a, err := s.get(ctx, p.d.model.Plain.Path)
+	if err != nil {
+		return rig.Identity{}, err
+	}
+	want := p.d.model.Plain
+	switch {
+	case s.basic && want.Auth == "digest":
+		return rig.Identity{}, fmt.Errorf("%w: it asks for basic, the model says digest", rig.ErrGarbage)
+	case !s.wire.seen.sent:
+		return rig.Identity{}, fmt.Errorf("%w: it asked for no login: that proves none", rig.ErrGarbage)
+	case a.status != want.Status:
+		return rig.Identity{}, fmt.Errorf("%w: status %d, logged in would be %d", rig.ErrGarbage, a.status, want.Status)
+	case !strings.Contains(a.body, want.Contains):
+		return rig.Identity{}, fmt.Errorf("%w: the answer does not hold %q", rig.ErrGarbage, want.Contains)
+	}
+	return rig.Identity{}, nil
+}
+
+func (p *plain) info(context.Context, *session) (Info, error) { return Info{}, nil }
+func (p *plain) firmware(context.Context, *session) (string, error) {
+	return "", unsupported("read the firmware version")
+}
+
+func (p *plain) table(context.Context, *session, string) (map[string]string, error) {
+	return nil, unsupported("read a table")
+}
+
+func (p *plain) set(context.Context, *session, string, string) error { return unsupported("set") }
+func (p *plain) setPassword(context.Context, *session, rig.Secret) error {
+	return unsupported("set a password")
+}
+func (p *plain) reset(context.Context, *session, string) error { return unsupported("reset") }
+func (p *plain) provision(context.Context, string, rig.Credential) error {
+	return unsupported("provision")
+}
+
+// plain judges a server of which only the login is known: its default account
+// is accepted. That it could have been otherwise, nothing here can show.
+func (e *examination) plain(ctx context.Context, spec rig.DefaultSpec) error {
+	if len(spec.Functions) > 0 {
+		return unsupported("default state of functions")
+	}
+	if len(e.d.model.Accounts) == 0 {
+		return unsupported("default state without a default account")
+	}
+	def := e.d.model.Accounts[0]
+	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is accepted", def.User)}
+	if err := e.tryLogin(ctx, c, def); err != nil {
+		return err
+	}
+	e.add(rig.Check{Name: "marker", Kind: rig.AboutMarker, Wanted: "something marked, and gone", Seen: "the plain dialect marks nothing: the login may never have been another", Outcome: rig.CheckWarn})
+	return nil
+}

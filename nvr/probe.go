@@ -1,0 +1,288 @@
+package nvr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"resetrig/rig"
+)
+
+// lookFor is how long one question of a look may take.
+type lookFor = time.Duration
+
+// Probe implements rig.Prober: a look at where the unit answered last, then at
+// its other addresses, then for it by discovery. It costs two or three
+// requests and a datagram, and sends no login.
+func (d *Device) Probe(ctx context.Context) (rig.Sight, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, _, err := d.find(ctx)
+	return s, err
+}
+
+// find looks for the unit and follows it where its identity is proven.
+func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
+	g, err := d.dialect.look(ctx, d.base, lookTime)
+	if err != nil {
+		return rig.Sight{}, g, err
+	}
+	if g.moved != "" && g.moved != d.base {
+		d.log.Info("the unit wants to be asked elsewhere on the same host", "from", d.base, "to", g.moved)
+		d.base = g.moved
+		if g, err = d.dialect.look(ctx, d.base, lookTime); err != nil {
+			return rig.Sight{}, g, err
+		}
+	}
+	if g.reach == rig.ReachSilent {
+		if g, err = d.findElsewhere(ctx, g); err != nil {
+			return rig.Sight{}, g, err
+		}
+	}
+	if err := d.bind(g.id, d.base); err != nil {
+		return d.sight(g), g, err
+	}
+	s := d.sight(g)
+	// A restart, or another state than before, may have changed the accounts.
+	if s.Reach < rig.ReachAnswers {
+		d.silent = true
+	} else if d.silent && s.Reach == rig.ReachReady {
+		d.silent = false
+		d.changed()
+	}
+	if s.Init != rig.InitUnknown && s.Init != d.lastInit {
+		d.lastInit = s.Init
+		d.changed()
+	}
+	return s, g, nil
+}
+
+// findElsewhere tries the unit's other addresses. An address that the bench
+// names is believed unless another unit answers there; one that only discovery
+// names must be this very unit.
+func (d *Device) findElsewhere(ctx context.Context, here glance) (glance, error) {
+	asked := map[string]bool{d.base: true, "": true}
+	for _, u := range []string{d.o.URL, d.o.AfterResetURL} {
+		if asked[u] {
+			continue
+		}
+		asked[u] = true
+		g, err := d.dialect.look(ctx, u, elsewhereFor)
+		if err != nil {
+			return g, err
+		}
+		if g.reach == rig.ReachSilent {
+			continue
+		}
+		if err := d.bind(g.id, u); err != nil {
+			return g, err
+		}
+		d.follow(u)
+		return g, nil
+	}
+	if d.model.Dialect == DialectPlain || (d.id == rig.Identity{}) {
+		return here, nil // nothing that discovery could be compared with
+	}
+	addr := d.o.DiscoveryAddr
+	if addr == "" {
+		addr = hostOf(d.base)
+	}
+	found, err := Discover(ctx, d.o.Net, d.withPort(addr), discoverTime)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return here, cause
+		}
+		here.note += "; " + err.Error() // no way for datagrams: silence stays silence
+		return here, nil
+	}
+	for i, f := range found {
+		if !isUnit(d.id, f.Identity()) {
+			continue
+		}
+		if from, _, _ := net.SplitHostPort(f.From); from == hostOf(d.base) || f.IP == hostOf(d.base) {
+			here.reach, here.found, here.id = rig.ReachAnswers, &found[i], f.Identity()
+			here.note = "answers discovery, and not HTTP"
+			return here, nil
+		}
+		g, err := d.dialect.look(ctx, f.URL(), elsewhereFor)
+		if err != nil {
+			return g, err
+		}
+		if g.reach == rig.ReachSilent {
+			g.reach, g.note = rig.ReachAnswers, "answers discovery as "+f.IP+", and not HTTP there"
+		} else if isUnit(d.id, g.id) || (g.id == rig.Identity{}) {
+			d.follow(f.URL())
+		}
+		if g.found == nil {
+			g.found, g.id = &found[i], f.Identity()
+		}
+		return g, nil
+	}
+	return here, nil
+}
+
+func (d *Device) follow(u string) {
+	d.log.Info("the unit moved", "from", d.base, "to", u)
+	d.base = u
+}
+
+// isUnit demands a proof: something known in both, and no contradiction.
+func isUnit(a, b rig.Identity) bool {
+	return !a.Contradicts(b) && (a.Serial != "" && a.Serial == b.Serial || a.MAC != "" && b.MAC != "" && bareMAC(a.MAC) == bareMAC(b.MAC))
+}
+
+func (d *Device) sight(g glance) rig.Sight {
+	s := rig.Sight{Reach: g.reach, Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
+	if g.reach >= rig.ReachAnswers && d.model.Dialect != DialectPlain {
+		s.Init = g.initState(d.model.Dialect == DialectIMOU && d.model.Generation == New)
+		if d.model.Generation == Old && s.Init == rig.InitUnknown {
+			s.Init = rig.InitOld
+		}
+	}
+	if g.reach == rig.ReachSilent {
+		s.URL = ""
+	}
+	return s
+}
+
+// need finds the unit for work: it must be ready, and the right one.
+func (d *Device) need(ctx context.Context) (rig.Sight, glance, error) {
+	s, g, err := d.find(ctx)
+	if err != nil {
+		return s, g, err
+	}
+	switch s.Reach {
+	case rig.ReachReady:
+		return s, g, nil
+	case rig.ReachGarbage:
+		return s, g, fmt.Errorf("%s: %w: %s", d.base, rig.ErrGarbage, s.Note)
+	}
+	return s, g, fmt.Errorf("%s: %w: %s", d.base, rig.ErrUnreachable, s.Note)
+}
+
+// look asks the front page, then DevInit where the firmware has it and the CGI's
+// challenge where not, and the identity by a datagram.
+func (c *dahua) look(ctx context.Context, base string, within lookFor) (glance, error) {
+	g := glance{}
+	w := func() *wire { return &wire{d: c.d, rt: c.d.o.Net.RoundTripper()} }
+	a, err := c.d.ask(ctx, w(), within, http.MethodGet, base+"/", "")
+	if err != nil {
+		return c.missed(ctx, g, err)
+	}
+	if to := sameHost(base, a); to != "" {
+		g.reach, g.moved, g.note = rig.ReachAnswers, to, "redirects to "+to
+		return g, nil
+	}
+	g.reach, g.note = rig.ReachAnswers, fmt.Sprintf("front page %d", a.status)
+	if a.status == http.StatusUnauthorized || a.status >= 500 {
+		g.note += ": not ready"
+	} else if g, err = c.serves(ctx, g, base, within); err != nil {
+		return c.missed(ctx, g, err)
+	}
+	return c.identify(ctx, g, base)
+}
+
+// missed is the glance at a unit that gave no whole answer.
+func (c *dahua) missed(ctx context.Context, g glance, err error) (glance, error) {
+	if cause := context.Cause(ctx); cause != nil {
+		return g, cause
+	}
+	g.reach, g.note = reachOf(err), err.Error()
+	return g, nil
+}
+
+// serves asks for what only a recorder that is up answers.
+func (c *dahua) serves(ctx context.Context, g glance, base string, within lookFor) (glance, error) {
+	if c.devInit {
+		n, err := c.initStatus(ctx, base, within)
+		var s *silence
+		switch {
+		case errors.As(err, &s), context.Cause(ctx) != nil:
+			return g, err
+		case errors.Is(err, rig.ErrGarbage):
+			g.reach, g.note = rig.ReachGarbage, err.Error()
+		case err != nil:
+			g.note = err.Error()
+		default:
+			g.reach, g.devInit, g.note = rig.ReachReady, n, fmt.Sprintf("DevInit says Init=%d", n)
+		}
+		return g, nil
+	}
+	a, err := c.d.ask(ctx, &wire{d: c.d, rt: c.d.o.Net.RoundTripper()}, within, http.MethodGet, base+magicBox+"getSerialNo", "")
+	if err != nil {
+		return g, err
+	}
+	_, noDigest := findChallenge(a.header)
+	switch {
+	case a.status == http.StatusUnauthorized && (noDigest == nil || offersBasic(a.header)):
+		g.reach, g.note = rig.ReachReady, "the CGI asks for a login"
+	case a.status == http.StatusForbidden:
+		// A locked unit is up: what it is asked next will say so.
+		g.reach, g.note = rig.ReachReady, "the CGI answers 403: its logins may be locked"
+	default:
+		g.note = fmt.Sprintf("the CGI answers %d: not ready", a.status)
+	}
+	return g, nil
+}
+
+// identify asks the unit at base who it is.
+func (c *dahua) identify(ctx context.Context, g glance, base string) (glance, error) {
+	found, err := Discover(ctx, c.d.o.Net, c.d.withPort(hostOf(base)), discoverTime)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return g, cause
+		}
+		g.note += "; " + err.Error()
+		return g, nil
+	}
+	for i, f := range found {
+		from, _, _ := net.SplitHostPort(f.From)
+		if from == "" || from == hostOf(base) || f.IP == hostOf(base) || net.ParseIP(hostOf(base)) == nil {
+			g.found, g.id = &found[i], f.Identity()
+			return g, nil
+		}
+	}
+	return g, nil
+}
+
+// withPort adds the discovery port: the address's own, that of the bench's
+// discovery address, or the model's.
+func (d *Device) withPort(host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	port := d.model.Endpoints.DiscoveryPort
+	if _, p, err := net.SplitHostPort(d.o.DiscoveryAddr); err == nil {
+		port = p
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// sameHost is where an answer redirects to, if it stays on the host and only
+// leaves its scheme or port. Other redirects are not followed.
+func sameHost(base string, a *answer) string {
+	if a.status < 300 || a.status > 399 {
+		return ""
+	}
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil || to.Host == "" || !strings.EqualFold(to.Hostname(), hostOf(base)) || (to.Scheme != "https" && to.Scheme != "http") {
+		return ""
+	}
+	if s := to.Scheme + "://" + to.Host; s != base {
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,78 @@
+package nvr
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"resetrig/rig"
+)
+
+// RealNetwork is the computer's own network. iface names the interface to the
+// DUT ("eth1"): sockets are bound to it, so that 192.168.1.108 on the wrong
+// side is not reached by chance. Empty leaves the choice to the routes.
+func RealNetwork(clock rig.Clock, iface string) Network {
+	bind := bindTo(iface)
+	dial := net.Dialer{KeepAlive: -1, Control: bind}
+	return &realNetwork{clock: clock, bind: bind, http: &http.Transport{
+		DialContext:            dial.DialContext,
+		DisableKeepAlives:      true, // every recorder closes; a kept connection hides a restart
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+		// Recorders sign their own certificates. Who answers is proven by its
+		// serial number and its login, not by the certificate.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12},
+	}}
+}
+
+type realNetwork struct {
+	clock rig.Clock
+	bind  func(network, address string, c syscall.RawConn) error
+	http  *http.Transport
+}
+
+func (n *realNetwork) RoundTripper() http.RoundTripper { return n.http }
+
+// Exchange implements Network. Go allows broadcast on every UDP socket.
+func (n *realNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error) {
+	addr, err := net.ResolveUDPAddr("udp4", to)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: %w", to, err)
+	}
+	lc := net.ListenConfig{Control: n.bind}
+	conn, err := lc.ListenPacket(ctx, "udp4", ":0")
+	if err != nil {
+		return nil, fmt.Errorf("open a UDP socket: %w", err)
+	}
+	defer conn.Close()
+	// A deadline in the past ends the read below; when, the bench's clock says.
+	end := func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) }
+	stop := n.clock.AfterFunc(wait, end)
+	defer stop()
+	unhook := context.AfterFunc(ctx, end)
+	defer unhook()
+	if _, err := conn.WriteTo(datagram, addr); err != nil {
+		return nil, fmt.Errorf("send to %s: %w", to, err)
+	}
+	var out []Datagram
+	buf := make([]byte, 64<<10)
+	for {
+		k, from, err := conn.ReadFrom(buf)
+		switch {
+		case err == nil:
+			out = append(out, Datagram{From: from.String(), Data: append([]byte(nil), buf[:k]...)})
+			continue
+		case context.Cause(ctx) != nil:
+			return out, context.Cause(ctx)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return out, nil
+		}
+		return out, fmt.Errorf("receive from %s: %w", to, err)
+	}
+}

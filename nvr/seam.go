@@ -1,0 +1,60 @@
+package nvr
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"resetrig/rig"
+)
+
+// Network is how recorders are reached: the real one, or a plant's.
+type Network interface {
+	// RoundTripper carries HTTP, one connection per request. It calls the hooks
+	// ConnectDone or GotConn of net/http/httptrace once a connection stands:
+	// they alone tell a silent unit from one that connects and never answers.
+	// It follows no redirect and ends when the request's context does.
+	RoundTripper() http.RoundTripper
+	// Exchange sends one datagram to an address with a port (unicast, broadcast
+	// or multicast) and collects what comes back to the sending port until wait
+	// has passed on the Clock. Nothing coming back is no error.
+	Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error)
+}
+
+// Datagram is one answer.
+type Datagram struct {
+	From string // host:port
+	Data []byte
+}
+
+// Ledger is the durable account of refused logins, per DUT.
+type Ledger interface {
+	// Refused books one refused login; it is durable when it returns nil.
+	Refused(dut string, at time.Time) error
+	// RefusedSince counts those that are not older than since.
+	RefusedSince(dut string, since time.Time) (int, error)
+	// Clear forgets all of that DUT.
+	Clear(dut string) error
+}
+
+// Vault keeps the passwords that this program gave to units.
+type Vault interface {
+	// Remember stores a login: on stable storage, readable by its owner alone,
+	// when it returns nil.
+	Remember(dut string, c rig.Credential) error
+	// Recall gives a DUT's logins, the newest first.
+	Recall(dut string) ([]rig.Credential, error)
+}
+
+// Exchange is one HTTP request and its answer as they were on the wire, with
+// every secret replaced by ***.
+type Exchange struct {
+	At       time.Time     `json:"at"`
+	Took     time.Duration `json:"took_ns"`
+	Method   string        `json:"method"`
+	URL      string        `json:"url"`
+	Request  string        `json:"request"` // header and body
+	Status   int           `json:"status,omitempty"`
+	Response string        `json:"response,omitempty"` // header and body
+	Error    string        `json:"error,omitempty"`
+}

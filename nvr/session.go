@@ -1,0 +1,265 @@
+package nvr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/icholy/digest"
+
+	"resetrig/rig"
+)
+
+// session sends requests with one login. Every request takes a fresh
+// challenge: a recorder that gives a new nonce for each request books every
+// reuse as a refused login, and another answers 403 to a stale one.
+type session struct {
+	d      *Device
+	base   string
+	cred   rig.Credential
+	wire   *wire
+	rt     http.RoundTripper
+	proven bool // accepted once in this session
+	basic  bool // the unit offers nothing else
+}
+
+func (d *Device) session(base string, c rig.Credential) *session {
+	w := &wire{d: d, rt: d.o.Net.RoundTripper()}
+	return &session{d: d, base: base, cred: c, wire: w, rt: &digest.Transport{
+		Username: c.User, Password: c.Password.Reveal(), Transport: w,
+		FindChallenge: findChallenge, NoReuse: true, Probe: true,
+	}}
+}
+
+// get asks path with the login. The answer's status is neither 401 nor 403 nor
+// a server's error; those come back as rig.ErrRefused, ErrLocked, ErrGarbage,
+// ErrUnreachable. It spends a refused login only where the budget has one.
+func (s *session) get(ctx context.Context, path string) (*answer, error) {
+	if s.d.tried[credentialKey(s.cred)] {
+		return nil, fmt.Errorf("log in as %q: %w before; not sent again until the unit's state changes", s.cred.User, rig.ErrRefused)
+	}
+	if !s.proven {
+		if err := s.d.affordable(); err != nil {
+			return nil, fmt.Errorf("log in as %q: %w", s.cred.User, err)
+		}
+	}
+	a, err := s.send(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if s.wire.seen.sent && a.status == http.StatusUnauthorized && !s.basic && staleNonce(a.header) {
+		// The nonce was blamed, not the password: once more with the new one.
+		if a, err = s.send(ctx, path); err != nil {
+			return nil, err
+		}
+		if s.wire.seen.sent && a.status == http.StatusUnauthorized && staleNonce(a.header) {
+			return nil, fmt.Errorf("log in as %q: %w: it calls every nonce stale", s.cred.User, rig.ErrGarbage)
+		}
+	}
+	return a, s.judge(a)
+}
+
+// send is one exchange: the challenge and the answer to it, or basic where
+// that is all the unit offers.
+func (s *session) send(ctx context.Context, path string) (*answer, error) {
+	s.wire.seen = authSeen{}
+	if !s.basic {
+		a, err := s.d.ask(ctx, s.rt, askTime, http.MethodGet, s.base+path, "")
+		if err != nil || s.wire.seen.sent || a.status != http.StatusUnauthorized || !offersBasic(a.header) {
+			return a, err
+		}
+		s.basic = true
+	}
+	return s.d.ask(ctx, basicAuth{s.wire, s.cred}, askTime, http.MethodGet, s.base+path, "")
+}
+
+// judge turns an answer's status into what it says of the login.
+func (s *session) judge(a *answer) error {
+	sent := s.wire.seen.sent
+	invalid := strings.Contains(a.body, "Invalid Authority")
+	lockWord := strings.Contains(strings.ToLower(a.body), "lock")
+	switch {
+	case a.status == http.StatusUnauthorized && !sent:
+		return fmt.Errorf("log in as %q: %w: 401 without a challenge that can be answered; nothing was sent", s.cred.User, rig.ErrGarbage)
+	case a.status == http.StatusForbidden && !sent:
+		return fmt.Errorf("log in as %q: %w: 403 where a challenge belongs; wait for the lock to end", s.cred.User, rig.ErrLocked)
+	case a.status == http.StatusForbidden && s.proven && !lockWord:
+		return fmt.Errorf("as %q: %w: 403: %s", s.cred.User, errForbidden, s.d.scrub(short(a.body)))
+	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized && lockWord:
+		return s.refused(fmt.Errorf("log in as %q: %w: %d; wait for the lock to end", s.cred.User, rig.ErrLocked, a.status))
+	case a.status == http.StatusUnauthorized, a.status == http.StatusOK && sent && invalid:
+		return s.refused(fmt.Errorf("log in as %q: %w", s.cred.User, rig.ErrRefused))
+	case a.status >= 500:
+		return fmt.Errorf("%s: %w: it says %d: not ready", s.base, rig.ErrUnreachable, a.status)
+	case a.status >= 300 && a.status < 400:
+		return fmt.Errorf("%s: %w: it redirects to %s, which is not followed", s.base, rig.ErrGarbage, redactURL(short(a.header.Get("Location"))))
+	}
+	return nil
+}
+
+// errForbidden is a login that is accepted and may not do this.
+var errForbidden = errors.New("the login has no right to this")
+
+// refused books one refused login and says why.
+func (s *session) refused(why error) error {
+	d := s.d
+	d.tried[credentialKey(s.cred)] = true
+	s.proven = false
+	if err := d.o.Ledger.Refused(d.keys()[0], d.o.Clock.Now()); err != nil {
+		return fmt.Errorf("book a refused login: %w (%w)", err, why)
+	}
+	d.log.Warn("login refused", "user", s.cred.User, "unit", d.keys()[0])
+	return why
+}
+
+// affordable is nil if one more refused login leaves the spare ones unspent.
+func (d *Device) affordable() error {
+	l := d.model.Lockout
+	since := d.o.Clock.Now().Add(-l.Window)
+	spent := 0
+	for _, k := range d.ledgerKeys() {
+		n, err := d.o.Ledger.RefusedSince(k, since)
+		if err != nil {
+			return fmt.Errorf("read the account of refused logins: %w", err)
+		}
+		spent += n
+	}
+	if spent+1 > l.Tries-l.Spare {
+		return fmt.Errorf("%w: %d refused in the last %v, the unit locks at %d and %d are kept; nothing was sent, wait until they are older", rig.ErrBudget, spent, l.Window.Round(time.Second), l.Tries, l.Spare)
+	}
+	return nil
+}
+
+// ledgerKeys are all names under which refusals of this unit may be booked: a
+// login can be refused before the unit has said who it is.
+func (d *Device) ledgerKeys() []string {
+	k := d.keys()
+	if u := "url:" + d.o.URL; k[0] != u {
+		k = append(k, u)
+	}
+	return k
+}
+
+// forgive clears the account after a reset that is known to clear the lock.
+func (d *Device) forgive() error {
+	if !d.model.Lockout.ClearedByReset {
+		return nil
+	}
+	for _, k := range d.ledgerKeys() {
+		if err := d.o.Ledger.Clear(k); err != nil {
+			return fmt.Errorf("clear the account of refused logins: %w", err)
+		}
+	}
+	return nil
+}
+
+// basicAuth adds a basic login in front of the wire.
+type basicAuth struct {
+	w    *wire
+	cred rig.Credential
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b basicAuth) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.SetBasicAuth(b.cred.User, b.cred.Password.Reveal())
+	return b.w.RoundTrip(req)
+}
+
+// login proves a login: one request, and who answered it.
+func (d *Device) login(ctx context.Context, c rig.Credential) (*session, error) {
+	d.guard(c.Password)
+	s := d.session(d.base, c)
+	id, err := d.dialect.prove(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	s.proven = true
+	if err := d.bind(id, d.base); err != nil {
+		return nil, err
+	}
+	d.current = &c
+	return s, nil
+}
+
+// knownLogin finds a login that the unit takes: the one that worked last, the
+// newest two of the vault, the bench's, and the default accounts of the old
+// generation; each once, and within the budget.
+func (d *Device) knownLogin(ctx context.Context) (*session, error) {
+	candidates, err := d.candidates()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range candidates {
+		s, err := d.login(ctx, c)
+		if err == nil {
+			return s, nil
+		}
+		if !errors.Is(err, rig.ErrRefused) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("no known login is accepted, of %d: %w; give the unit's password as the bench's login", len(candidates), rig.ErrRefused)
+}
+
+func (d *Device) candidates() ([]rig.Credential, error) {
+	var all []rig.Credential
+	if d.current != nil {
+		all = append(all, *d.current)
+	}
+	stored, err := d.recall()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, stored[:min(2, len(stored))]...)
+	if d.o.Login.User != "" {
+		all = append(all, d.o.Login)
+	}
+	if d.model.Generation == Old || d.model.Dialect == DialectPlain {
+		all = append(all, d.model.Accounts...)
+	}
+	var out []rig.Credential
+	for _, c := range all {
+		dup := false
+		for _, have := range out {
+			dup = dup || same(have, c)
+		}
+		if !dup {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// recall is what the vault holds of this unit, the newest first.
+func (d *Device) recall() ([]rig.Credential, error) {
+	var out []rig.Credential
+	for _, k := range d.keys() {
+		cs, err := d.o.Vault.Recall(k)
+		if err != nil {
+			return nil, fmt.Errorf("recall the passwords of %s: %w", k, err)
+		}
+		for _, c := range cs {
+			d.guard(c.Password)
+		}
+		out = append(out, cs...)
+	}
+	return out, nil
+}
+
+// remember stores a login unless it is the newest already.
+func (d *Device) remember(c rig.Credential) error {
+	d.guard(c.Password)
+	if have, err := d.recall(); err != nil {
+		return err
+	} else if len(have) > 0 && same(have[0], c) {
+		return nil
+	}
+	if err := d.o.Vault.Remember(d.keys()[0], c); err != nil {
+		return fmt.Errorf("store the password of %s: %w; it was not set", d.keys()[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,314 @@
+package sim
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// arg is one parameter of a CGI request, in the order in which it came.
+type arg struct{ key, value string }
+
+func cgiArgs(raw string) ([]arg, bool) {
+	var args []arg
+	for part := range strings.SplitSeq(raw, "&") {
+		k, v, _ := strings.Cut(part, "=")
+		key, err1 := url.QueryUnescape(k)
+		value, err2 := url.QueryUnescape(v)
+		if err1 != nil || err2 != nil {
+			return nil, false
+		}
+		args = append(args, arg{key, value})
+	}
+	return args, true
+}
+
+func argOf(args []arg, key string) string {
+	for _, a := range args {
+		if a.key == key {
+			return a.value
+		}
+	}
+	return ""
+}
+
+// namesOf are the values of name, names[0], names[1], …
+func namesOf(args []arg) []string {
+	var names []string
+	for _, a := range args {
+		if a.key == "name" || strings.HasPrefix(a.key, "names[") {
+			names = append(names, a.value)
+		}
+	}
+	return names
+}
+
+// cgi answers GET /cgi-bin/<name>.cgi?action=<verb>&…
+func (w *World) cgi(req *http.Request, name string) answer {
+	u, no := w.login(req)
+	if no != nil {
+		return *no
+	}
+	if req.Method != http.MethodGet {
+		return badRequest()
+	}
+	args, ok := cgiArgs(req.URL.RawQuery)
+	if !ok || len(args) == 0 || args[0].key != "action" {
+		return badRequest()
+	}
+	verb, args := args[0].value, args[1:]
+	switch name {
+	case "magicBox":
+		return w.magicBox(u, verb, args)
+	case "global":
+		return w.global(u, verb, args)
+	case "configManager":
+		return w.configManager(u, verb, args)
+	case "userManager":
+		return w.userManager(u, verb, args)
+	}
+	return badRequest()
+}
+
+func text(format string, a ...any) answer {
+	return answer{status: 200, body: fmt.Sprintf(format, a...)}
+}
+
+func (w *World) magicBox(u *user, verb string, args []arg) answer {
+	switch verb {
+	case "getDeviceType":
+		return text("type=%s\r\n", w.model.DeviceType)
+	case "getSerialNo":
+		return text("sn=%s\r\n", w.serial())
+	case "getMachineName":
+		return text("name=%s\r\n", w.front().value("General", "MachineName"))
+	case "getSoftwareVersion":
+		if w.model.Generation == NewGeneration {
+			return text("version=%s\r\n", w.firmware())
+		}
+		return text("version=%s\r\n", strings.Replace(w.firmware(), ",", " ", 1))
+	case "getHardwareVersion":
+		return text("version=%s\r\n", w.model.Hardware)
+	case "getDeviceClass":
+		return text("class=NVR\r\n")
+	case "getVendor":
+		return text("vendor=IMOU\r\n")
+	case "getSystemInfo":
+		return text("deviceType=%s\r\nhardwareVersion=%s\r\nprocessor=ST7108\r\nserialNumber=%s\r\nupdateSerial=%s\r\n",
+			w.model.DeviceType, w.model.Hardware, w.serial(), w.model.DeviceType)
+	case "reboot", "shutdown", "resetSystemEx":
+		if u.group != "admin" {
+			return forbidden()
+		}
+		switch verb {
+		case "reboot":
+			w.commandReboot()
+		case "shutdown":
+			w.after(time.Second, func() { w.newLife(); w.enter(halted); w.room.hum(w.now, humOff) })
+		default:
+			if t := argOf(args, "type"); t != "0" && t != "" {
+				return badRequest()
+			}
+			w.commandReset()
+		}
+		return okBody()
+	}
+	return badRequest()
+}
+
+func (w *World) commandReboot() {
+	w.after(w.between(500*time.Millisecond, 1500*time.Millisecond), w.restart)
+}
+
+// clockLayout is how the unit writes the time.
+const clockLayout = "2006-01-02 15:04:05"
+
+func (w *World) global(u *user, verb string, args []arg) answer {
+	switch verb {
+	case "getCurrentTime":
+		return text("result=%s\r\n", w.wall(w.now).Format(clockLayout))
+	case "setCurrentTime":
+		if _, err := time.Parse(clockLayout, argOf(args, "time")); err != nil {
+			return badRequest()
+		}
+		return okBody()
+	}
+	return badRequest()
+}
+
+func (w *World) configManager(u *user, verb string, args []arg) answer {
+	f := w.front()
+	switch verb {
+	case "getConfig":
+		t := f.table(argOf(args, "name"))
+		if t == nil {
+			return badRequest()
+		}
+		var b strings.Builder
+		for _, r := range t.rows {
+			fmt.Fprintf(&b, "table.%s.%s=%s\r\n", t.name, r.key, r.value)
+		}
+		return answer{status: 200, body: b.String()}
+	case "setConfig":
+		if u.group != "admin" {
+			return forbidden()
+		}
+		if len(args) == 0 {
+			return badRequest()
+		}
+		for _, a := range args {
+			name, key, _ := strings.Cut(a.key, ".")
+			t := f.table(name)
+			if t == nil {
+				return badRequest()
+			}
+			if _, ok := t.get(key); !ok {
+				return badRequest()
+			}
+		}
+		if w.faults[refusedWrite] {
+			return refusedWriteBody()
+		}
+		for _, a := range args {
+			name, key, _ := strings.Cut(a.key, ".")
+			f.table(name).set(key, a.value)
+		}
+		return okBody()
+	case "restore", "restoreExcept":
+		if u.group != "admin" {
+			return forbidden()
+		}
+		names := namesOf(args)
+		if len(names) == 0 || verb == "restore" && w.model.RestoreFails {
+			return badRequest()
+		}
+		if w.faults[refusedWrite] {
+			return refusedWriteBody()
+		}
+		if verb == "restoreExcept" {
+			names = f.except(names)
+		}
+		if !w.restoreTables(names) {
+			return badRequest()
+		}
+		return okBody()
+	}
+	return badRequest()
+}
+
+// except are the names of all other tables; the network is always kept.
+func (f *flash) except(names []string) []string {
+	var rest []string
+	for _, t := range f.tables {
+		if t.name != "Network" && !slices.Contains(names, t.name) {
+			rest = append(rest, t.name)
+		}
+	}
+	return rest
+}
+
+// restoreTables is the reset of individual functions. A unit that ignores
+// resets accepts it and does nothing.
+func (w *World) restoreTables(names []string) bool {
+	f, fresh := w.front(), w.factoryFlash()
+	for _, n := range names {
+		if f.table(n) == nil {
+			return false
+		}
+	}
+	w.beginAct()
+	if w.act == acting {
+		w.beginReset()
+	}
+	if w.has(resetIgnored) {
+		return true
+	}
+	fresh.setAddress(f.value("Network", "eth0.IPAddress"))
+	fresh.setMAC(f.value("Network", "eth0.PhysicalAddress"))
+	return f.restore(fresh, names)
+}
+
+func (w *World) userManager(u *user, verb string, args []arg) answer {
+	switch verb {
+	case "getUserInfoAll":
+		var b strings.Builder
+		i := 0
+		for _, x := range w.front().users {
+			if x.hidden {
+				continue
+			}
+			fmt.Fprintf(&b, "users[%d].Group=%s\r\nusers[%d].Id=%d\r\nusers[%d].Memo=%s\r\nusers[%d].Name=%s\r\nusers[%d].Reserved=%t\r\nusers[%d].Sharable=true\r\n",
+				i, x.group, i, i+1, i, x.memo, i, x.name, i, x.reserved, i)
+			i++
+		}
+		return answer{status: 200, body: b.String()}
+	case "modifyPassword":
+		switch w.changePassword(u, argOf(args, "name"), argOf(args, "pwd"), argOf(args, "pwdOld")) {
+		case changeOK:
+			return okBody()
+		case changeForbidden:
+			return forbidden()
+		case changeUnknown:
+			return badRequest()
+		}
+		return refusedWriteBody()
+	case "addUser":
+		group := argOf(args, "user.Group")
+		reserved, _ := strconv.ParseBool(argOf(args, "user.Reserved"))
+		name := argOf(args, "user.Name")
+		switch {
+		case u.group != "admin":
+			return forbidden()
+		case name == "" || group != "admin" && group != "user":
+			return badRequest()
+		case w.faults[refusedWrite] || w.front().user(name) != nil || !w.passwordRule(argOf(args, "user.Password")):
+			return refusedWriteBody()
+		}
+		f := w.front()
+		f.users = append(f.users, user{name, argOf(args, "user.Password"), group, argOf(args, "user.Memo"), reserved, false})
+		return okBody()
+	case "deleteUser":
+		f := w.front()
+		x := f.user(argOf(args, "name"))
+		switch {
+		case u.group != "admin":
+			return forbidden()
+		case x == nil || x.hidden:
+			return badRequest()
+		case x.reserved || w.faults[refusedWrite]:
+			return refusedWriteBody()
+		}
+		name := x.name
+		f.users = slices.DeleteFunc(f.users, func(y user) bool { return y.name == name })
+		return okBody()
+	}
+	return badRequest()
+}
+
+// change is how a change of a password ended.
+type change int
+
+const (
+	changeOK change = iota
+	changeForbidden
+	changeUnknown // no such user
+	changeRefused
+)
+
+func (w *World) changePassword(by *user, name, password, old string) change {
+	x := w.front().user(name)
+	switch {
+	case x == nil || x.hidden:
+		return changeUnknown
+	case by.group != "admin" && by.name != name:
+		return changeForbidden
+	case w.faults[refusedWrite] || x.password != old || !w.passwordRule(password):
+		return changeRefused
+	}
+	x.password = password
+	return changeOK
+}

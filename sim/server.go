@@ -1,0 +1,213 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// server is what the unit's web server holds in memory.
+type server struct {
+	key      *rsa.PrivateKey
+	nonces   nonces
+	sessions map[string]*session
+	ids      uint32
+
+	wrong       []time.Duration // refused logins within the window
+	lockedUntil time.Duration
+	refusals    int // in the whole life of the World
+}
+
+// forget drops what does not survive a restart. A lock does not either.
+func (s *server) forget() {
+	s.nonces, s.sessions = nonces{}, nil
+	s.unlock()
+}
+
+func (s *server) unlock() { s.wrong, s.lockedUntil = nil, 0 }
+
+// answer is one response before it becomes bytes.
+type answer struct {
+	status int
+	header string // further header lines, each with CRLF
+	kind   string // content type; "": text/plain
+	body   string
+}
+
+const (
+	bodyOK         = "OK\r\n"
+	bodyBadRequest = "Error\r\nBad Request!\r\n"
+	bodyNoLogin    = "Error\r\nInvalid Authority!\r\n"
+	bodyForbidden  = "Authority:check failure."
+	bodyRefused    = "Error"
+)
+
+func okBody() answer     { return answer{status: 200, body: bodyOK} }
+func badRequest() answer { return answer{status: 400, body: bodyBadRequest} }
+func forbidden() answer  { return answer{status: 403, body: bodyForbidden} }
+func refusedWriteBody() answer {
+	return answer{status: 200, body: bodyRefused}
+}
+
+// unauthorized is a 401 with a fresh challenge.
+func (w *World) unauthorized() answer {
+	return answer{status: 401, header: "WWW-Authenticate: " + w.challenge() + "\r\n", body: bodyNoLogin}
+}
+
+// bytes is the answer as it goes over the wire. Every response of such a unit
+// closes its connection.
+func (a answer) bytes() []byte {
+	var b bytes.Buffer
+	kind := a.kind
+	if kind == "" {
+		kind = "text/plain;charset=utf-8"
+	}
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s",
+		a.status, http.StatusText(a.status), kind, len(a.body), a.header, a.body)
+	return b.Bytes()
+}
+
+// respond is the web server: a request comes in, bytes go out after the time
+// that they take. hang says that nothing will ever come.
+func (w *World) respond(req *http.Request, body []byte) (raw []byte, takes time.Duration, hang bool) {
+	takes = drawBetween(w.netRnd, 4*time.Millisecond, 30*time.Millisecond)
+	switch {
+	case w.has(httpHangs):
+		return nil, 0, true
+	case w.has(httpGarbage):
+		return w.garbage(), takes, false
+	case w.unit.phase == starting:
+		// The web server is up before its services: first 503, then 401 for
+		// everything, the right password included.
+		if w.now < w.unit.bootEnds-(w.unit.bootEnds-w.unit.kernelAt)/12 {
+			return answer{status: 503, body: "Service Unavailable\r\n"}.bytes(), takes, false
+		}
+		return w.unauthorized().bytes(), takes, false
+	}
+	return w.route(req, body).bytes(), takes, false
+}
+
+// route finds who answers.
+func (w *World) route(req *http.Request, body []byte) answer {
+	path := req.URL.Path
+	switch {
+	case strings.HasPrefix(path, "/cgi-bin/"):
+		return w.cgi(req, strings.TrimSuffix(strings.TrimPrefix(path, "/cgi-bin/"), ".cgi"))
+	case path == "/RPC2_Login" || path == "/RPC2" || path == "/OutsideCmd" && w.model.Generation == NewGeneration:
+		if req.Method != http.MethodPost {
+			return answer{status: 405, body: "Error\r\nMethod Not Allowed!\r\n"}
+		}
+		return w.rpc(path, body)
+	case path == "/":
+		return answer{status: 200, kind: "text/html", body: "<!DOCTYPE html>\r\n<html><head><title>WEB SERVICE</title></head><body></body></html>\r\n"}
+	}
+	return answer{status: 404, body: "Error\r\nNot Found!\r\n"}
+}
+
+// garbage is what a broken web server sends: no HTTP, half of an answer, or an
+// answer full of noise.
+func (w *World) garbage() []byte {
+	noise := make([]byte, 64+w.netRnd.IntN(192))
+	for i := range noise {
+		noise[i] = byte(w.netRnd.Uint32())
+	}
+	switch w.netRnd.IntN(3) {
+	case 0:
+		return append([]byte{0xff, 0x00}, noise...)
+	case 1:
+		return append([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 4096\r\n\r\n"), noise...)
+	}
+	return append([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: "+
+		strconv.Itoa(len(noise))+"\r\n\r\n"), noise...)
+}
+
+// locked reports whether logins are locked now.
+func (w *World) locked() bool { return w.faults[lockedOut] || w.now < w.server.lockedUntil }
+
+// lockRule is the lock as the unit is configured: tries and window.
+func (w *World) lockRule() (tries int, window time.Duration) {
+	f := w.front()
+	if f.value("General", "LockLoginEnable") != "true" {
+		return 0, 0
+	}
+	tries, _ = strconv.Atoi(f.value("General", "LockLoginTimes"))
+	seconds, _ := strconv.Atoi(f.value("General", "LoginFailLockTime"))
+	return tries, time.Duration(seconds) * time.Second
+}
+
+// refuse counts a refused login, and locks when there were too many.
+func (w *World) refuse() {
+	s := &w.server
+	s.refusals++
+	tries, window := w.lockRule()
+	if tries <= 0 {
+		return
+	}
+	if w.now < s.lockedUntil {
+		if w.model.LockExtends {
+			s.lockedUntil = w.now + window
+		}
+		return
+	}
+	kept := s.wrong[:0]
+	for _, t := range s.wrong {
+		if t > w.now-window {
+			kept = append(kept, t)
+		}
+	}
+	s.wrong = append(kept, w.now)
+	if len(s.wrong) >= tries {
+		s.wrong, s.lockedUntil = nil, w.now+window
+	}
+}
+
+// remaining is what the unit tells of its lock.
+func (w *World) remaining() (seconds, times int) {
+	tries, window := w.lockRule()
+	switch {
+	case w.faults[lockedOut]:
+		return int(window.Seconds()), 0
+	case w.locked():
+		return int((w.server.lockedUntil - w.now).Seconds()) + 1, 0
+	}
+	return 0, max(tries-len(w.server.wrong), 0)
+}
+
+// login judges a CGI request's credentials, counts, and says what to answer
+// where they are not accepted.
+func (w *World) login(req *http.Request) (*user, *answer) {
+	uri := req.RequestURI
+	header := req.Header.Get("Authorization")
+	if header == "" {
+		a := w.unauthorized()
+		return nil, &a
+	}
+	v, u := w.judge(header, req.Method, uri)
+	switch {
+	case w.locked():
+		w.refuse()
+		a := forbidden()
+		if w.model.LockStatus == 401 {
+			a = w.unauthorized()
+		}
+		return nil, &a
+	case v == accepted && w.front().initialised:
+		w.server.wrong = nil
+		return u, nil
+	case v == reused:
+		w.server.refusals++ // in its log a refused login, though it locks nothing
+		if w.faults[staleNonce] {
+			a := forbidden()
+			return nil, &a
+		}
+	case v == malformed: // no login was tried: another challenge, another target
+	default:
+		w.refuse()
+	}
+	a := w.unauthorized()
+	return nil, &a
+}

@@ -1,0 +1,15 @@
+// Package audio hears a recorder's beep.
+//
+// It knows how to watch the microphone's process (Capture), how to tell long
+// beeps from short ones and from noise (Detector), whether the microphone can
+// be believed (health), and how the three together are a rig.Ear. It does not
+// know PortAudio, which is the microphone's process's alone, nor what a beep
+// means for a verdict.
+//
+// The detector's limits, in decibels over the noise in 1 Hz: a tone of one
+// second can be heard from 16 dB-Hz at best; this one is safe from 30.
+//
+// The traps: without a calibrated frequency and level a neighbour's beep is a
+// beep. And an ear that hears nothing proves nothing unless its health says
+// that it would have heard.
+package audio

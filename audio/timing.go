@@ -1,0 +1,456 @@
+package audio
+
+import (
+	"math"
+	"math/cmplx"
+	"slices"
+)
+
+const (
+	block      = 64 // samples of a demodulated block: 4 ms
+	maxBlocks  = 512
+	segment    = 12 // blocks: 48 ms
+	segSeconds = float64(segment*block) / workRate
+)
+
+// scratch is what the measuring needs, made once.
+type scratch struct {
+	z       []complex128 // demodulated blocks
+	miss    []bool
+	seg     []complex128
+	val     []float64
+	sorted  []float64
+	re, im  [block]float64
+	partial []float32 // Hann window of lower
+}
+
+func newScratch() scratch {
+	return scratch{
+		z: make([]complex128, 0, maxBlocks), miss: make([]bool, 0, maxBlocks),
+		seg: make([]complex128, 0, maxBlocks), val: make([]float64, 0, maxBlocks),
+		sorted: make([]float64, 0, maxBlocks), partial: hann(lowerLen),
+	}
+}
+
+// measured is what a stretch of a tone's samples says.
+type measured struct {
+	hz, amp        float64
+	seconds        float64
+	wander         float64 // Hz: median deviation from a linear course
+	glide          float64 // Hz a second
+	thirds         [3]float64
+	spread         float64 // upper over lower quartile of the power
+	gapFrom, gapTo float64 // samples; the first gap, if gapTo > 0
+	coarse         bool    // too short for the above but hz and amp
+}
+
+// demodulate fills the scratch's blocks from a sample on.
+func (d *Detector) demodulate(from int64, n int, hz float64) {
+	s := &d.scratch
+	s.z, s.miss = s.z[:0], s.miss[:0]
+	w := 2 * math.Pi * hz / workRate
+	for i := range s.re {
+		s.im[i], s.re[i] = math.Sincos(-w * float64(i))
+	}
+	holes := d.holes.missing(from, from+int64(n*block)) > 0
+	for k := range n {
+		at := from + int64(k*block)
+		x := d.at(at, block)
+		var re, im float64
+		for i, v := range x {
+			re += float64(v) * s.re[i]
+			im += float64(v) * s.im[i]
+		}
+		z := complex(re, im) * cmplx.Rect(1, -math.Mod(w*float64(k*block), 2*math.Pi))
+		s.z = append(s.z, z)
+		s.miss = append(s.miss, holes && d.holes.missing(at, at+block) > block/4)
+	}
+}
+
+// turn rotates the blocks by a further frequency.
+func (s *scratch) turn(hz float64) {
+	w := 2 * math.Pi * hz * block / workRate
+	for k := range s.z {
+		s.z[k] *= cmplx.Rect(1, -math.Mod(w*float64(k), 2*math.Pi))
+	}
+}
+
+// sums adds up n blocks each into seg; a sum of which half is missing is 0.
+func (s *scratch) sums(n int) {
+	s.seg = s.seg[:0]
+	for k := 0; k+n <= len(s.z); k += n {
+		var z complex128
+		have := 0
+		for i := k; i < k+n; i++ {
+			if !s.miss[i] {
+				z += s.z[i]
+				have++
+			}
+		}
+		if have*2 < n {
+			z = 0
+		} else {
+			z *= complex(float64(n)/float64(have), 0)
+		}
+		s.seg = append(s.seg, z)
+	}
+}
+
+// pull is the frequency that remains between neighbouring sums of n blocks.
+func (s *scratch) pull(n int) float64 {
+	s.sums(n)
+	var r complex128
+	for k := 1; k < len(s.seg); k++ {
+		r += s.seg[k] * cmplx.Conj(s.seg[k-1])
+	}
+	return cmplx.Phase(r) / (2 * math.Pi) * workRate / float64(n*block)
+}
+
+// measure looks at the samples [from, to) of a tone near hz.
+func (d *Detector) measure(from, to, hz, n0 float64) measured {
+	s := &d.scratch
+	first := max(int64(from), d.oldest())
+	n := min(int(int64(min(to, float64(d.total)))-first)/block, maxBlocks)
+	m := measured{hz: hz, coarse: true}
+	if n < 3 {
+		return m
+	}
+	m.seconds = float64(n*block) / workRate
+	d.demodulate(first, n, hz)
+	d.tune(&m, s.pull(1))
+	if n >= 12 {
+		d.tune(&m, s.pull(4))
+	}
+	if n >= 5*segment {
+		m.coarse = false
+		d.course(&m)
+	}
+	d.envelope(&m, first, n0)
+	return m
+}
+
+func (d *Detector) tune(m *measured, hz float64) {
+	m.hz += hz
+	d.scratch.turn(hz)
+}
+
+// course fits the phase: frequency, glide, and how much it wanders.
+func (d *Detector) course(m *measured) {
+	s := &d.scratch
+	s.sums(segment)
+	s.val = s.val[:0]
+	for k := 1; k < len(s.seg); k++ {
+		if z := s.seg[k] * cmplx.Conj(s.seg[k-1]); z != 0 {
+			s.val = append(s.val, cmplx.Phase(z))
+		}
+	}
+	if len(s.val) < 3 {
+		return
+	}
+	mid := s.quantile(s.val, 0.5)
+	// A line through the differences, those far off left out, is the glide.
+	dev := s.spreadAround(s.val, mid, 0)
+	var n, sx, sy, sxx, sxy float64
+	for k, v := range s.val {
+		if math.Abs(v-mid) <= 4*dev+0.05 {
+			x := float64(k)
+			n, sx, sy, sxx, sxy = n+1, sx+x, sy+v, sxx+x*x, sxy+x*v
+		}
+	}
+	slope := 0.0
+	if q := n*sxx - sx*sx; q > 0 && n >= 3 {
+		slope = (n*sxy - sx*sy) / q
+	}
+	perHz := 2 * math.Pi * segSeconds
+	centre := float64(len(s.val)-1) / 2
+	m.wander = s.spreadAround(s.val, mid-slope*centre, slope) / perHz
+	m.glide = slope / perHz / segSeconds
+	// Least squares on the unwrapped phase where it runs without jumps.
+	if s.spreadAround(s.val, mid, 0) < 0.5 && !s.jumps(mid) {
+		phase, p := 0.0, 0.0
+		n, sx, sy, sxx, sxy = 1, 0, 0, 0, 0
+		for k, v := range s.val {
+			x := float64(k + 1)
+			phase += v - mid
+			p = phase
+			n, sx, sy, sxx, sxy = n+1, sx+x, sy+p, sxx+x*x, sxy+x*p
+		}
+		mid += (n*sxy - sx*sy) / (n*sxx - sx*sx)
+	}
+	d.tune(m, mid/perHz)
+}
+
+// jumps: a difference lies far from the others, as where samples were cut out.
+func (s *scratch) jumps(mid float64) bool {
+	for _, v := range s.val {
+		if math.Abs(v-mid) > 1.5 {
+			return true
+		}
+	}
+	return false
+}
+
+// spreadAround is the median deviation from a line.
+func (s *scratch) spreadAround(x []float64, a, slope float64) float64 {
+	s.sorted = s.sorted[:0]
+	for k, v := range x {
+		s.sorted = append(s.sorted, math.Abs(v-a-slope*float64(k)))
+	}
+	slices.Sort(s.sorted)
+	return s.sorted[len(s.sorted)/2]
+}
+
+func (s *scratch) quantile(x []float64, q float64) float64 {
+	s.sorted = append(s.sorted[:0], x...)
+	slices.Sort(s.sorted)
+	return s.sorted[int(q*float64(len(s.sorted)-1)+0.5)]
+}
+
+// envelope measures the amplitude and how it goes.
+func (d *Detector) envelope(m *measured, first int64, n0 float64) {
+	s := &d.scratch
+	width := 6
+	if len(s.z) < 12 {
+		width = 1
+	}
+	s.sums(width)
+	s.val = s.val[:0]
+	for _, z := range s.seg {
+		if z != 0 {
+			s.val = append(s.val, real(z)*real(z)+imag(z)*imag(z))
+		}
+	}
+	if len(s.val) == 0 {
+		return
+	}
+	l := float64(width * block)
+	noise := n0 / windowPower * l
+	middle := s.quantile(s.val, 0.5)
+	m.amp = math.Sqrt(max(middle-noise, middle/100)) * 2 / l
+	if len(s.val) < 6 {
+		m.thirds = [3]float64{1, 1, 1}
+		m.spread = 1
+		return
+	}
+	third := len(s.val) / 3
+	for i := range m.thirds {
+		for _, v := range s.val[i*third : (i+1)*third] {
+			m.thirds[i] += v / float64(third)
+		}
+	}
+	m.spread = s.quantile(s.val, 0.75) / s.quantile(s.val, 0.25)
+	d.gap(m, first, n0)
+}
+
+const (
+	brokenAt = 0.045 // a silence from this on ends a beep
+	gapFall  = 0.1   // of the power
+)
+
+// gap looks for the first silence in a tone: in sums of 12 ms where the noise
+// allows it, of 48 ms else.
+func (d *Detector) gap(m *measured, first int64, n0 float64) {
+	s := &d.scratch
+	width := 3
+	cn0 := m.amp * m.amp * workRate / (4 * n0 / windowPower)
+	if cn0*0.012 < 15 {
+		width = segment
+		if cn0*segSeconds < 15 {
+			return
+		}
+	}
+	l := float64(width * block)
+	limit := gapFall * m.amp * m.amp * l * l / 4
+	run := 0
+	var z complex128
+	for k := range s.z {
+		// A running sum of the last width blocks.
+		z += s.z[k]
+		if k >= width {
+			z -= s.z[k-width]
+		}
+		if k < width-1 {
+			continue
+		}
+		low := real(z)*real(z)+imag(z)*imag(z) < limit
+		if low && !s.miss[k] && !s.miss[max(0, k-width/2)] {
+			run++
+			continue
+		}
+		if d.gapRun(m, first, k, run, width) {
+			return
+		}
+		run = 0
+	}
+	d.gapRun(m, first, len(s.z), run, width)
+}
+
+// gapRun: sums that are low are as many as the gap is longer than a sum, and a
+// little more.
+func (d *Detector) gapRun(m *measured, first int64, k, run, width int) bool {
+	if float64((run+width-2)*block) < brokenAt*workRate || run == 0 {
+		return false
+	}
+	m.gapFrom = float64(first + int64((k-run-width+1)*block))
+	m.gapTo = float64(first + int64(k*block))
+	return true
+}
+
+// time finds when a track began, and its frequency, from what is known up to
+// the sample end. It leaves a track untimed that stands beside its tone.
+func (d *Detector) time(t *track, end float64) {
+	hz := (float64(t.bin+d.floor.lo) + d.tilt(t.bin)) * binHz
+	if t.hz != 0 {
+		hz = t.hz
+	}
+	skip := min(0.048*workRate, (end-t.onset)/4)
+	m := d.measure(t.onset+skip, end-skip/4, hz, t.n0)
+	if bin := float64(t.bin+d.floor.lo) * binHz; m.amp == 0 || math.Abs(m.hz-bin) > 3.5*binHz || d.known(t, m.hz) {
+		return
+	}
+	t.hz, t.amp, t.timed = m.hz, m.amp, true
+	if t.fromStart && t.onset <= hop {
+		t.onset = 0
+		return
+	}
+	t.onset = d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false)
+}
+
+// known: another track has this tone already.
+func (d *Detector) known(t *track, hz float64) bool {
+	for i := range d.tracks {
+		o := &d.tracks[i]
+		if o.id != t.id && o.active && o.timed && math.Abs(o.hz-hz) < 2*binHz {
+			return true
+		}
+	}
+	return false
+}
+
+// tilt is how far beside its bin a tone lies, from the last frame's powers.
+func (d *Detector) tilt(bin int) float64 {
+	a, b, c := math.Sqrt(float64(d.power[bin-1])), math.Sqrt(float64(d.power[bin])), math.Sqrt(float64(d.power[bin+1]))
+	if b == 0 || b < a || b < c {
+		return 0
+	}
+	// Exact for a Hann window: the ratio of the two strongest lines.
+	if c > a {
+		return max(-0.5, min(0.5, (2*c-b)/(b+c)))
+	}
+	return max(-0.5, min(0.5, -(2*a-b)/(a+b)))
+}
+
+// offset finds the end of a track near a sample.
+func (d *Detector) offset(t *track, at float64) float64 {
+	return d.edge(t, at, max(t.onset, at-0.4*workRate), true)
+}
+
+// edge finds the sample at which a tone begins, or ends, near coarse; inside
+// is a sample up to which, or from which, it sounds. First the power shows the
+// place within some blocks, then the likelihood of a step within samples.
+func (d *Detector) edge(t *track, coarse, inside float64, ending bool) float64 {
+	reach := 0.080 * workRate
+	if t.cn0()*0.012 > 15 {
+		coarse = d.walk(t, coarse, inside, ending)
+		reach = 0.016 * workRate
+	}
+	// The reference: 100 ms of the tone next to the edge, or what there is.
+	dir := 1.0
+	if ending {
+		dir = -1
+	}
+	length := math.Abs(inside - coarse)
+	near := min(reach, length/4)
+	far := min(near+0.1*workRate, length)
+	lo, hi := coarse+dir*near, coarse+dir*far
+	if ending {
+		lo, hi = hi, lo
+	}
+	return d.step1(t, coarse, near, reach, lo, hi, ending)
+}
+
+// step1 is the likelihood of a step from noise to the tone: x·w − w²/2 summed
+// over the tone's side, w being the tone as the reference has it.
+func (d *Detector) step1(t *track, coarse, near, reach, refLo, refHi float64, ending bool) float64 {
+	from, to := max(int64(refLo), d.oldest()), min(int64(refHi), d.total)
+	if to-from < 64 {
+		return coarse
+	}
+	w := 2 * math.Pi * t.hz / workRate
+	var z complex128
+	turn := cmplx.Rect(1, -w)
+	c := complex(1, 0)
+	for i := from; i < to; i++ {
+		z += complex(float64(d.ring[i&(ringLen-1)]), 0) * c
+		c *= turn
+	}
+	z *= complex(2/float64(to-from), 0)
+
+	lo, hi := coarse-reach, coarse+near
+	if ending {
+		lo, hi = coarse-near, coarse+reach
+	}
+	a, b := max(int64(lo), d.oldest(), 0), min(int64(hi), d.total)
+	best, sum, at := 0.0, 0.0, b
+	dir, i, stop := int64(-1), b-1, a-1
+	if ending {
+		dir, i, stop, at = 1, a, b, a
+	}
+	c = z * cmplx.Rect(1, math.Mod(w*float64(i-from), 2*math.Pi))
+	turn = cmplx.Rect(1, w*float64(dir))
+	for ; i != stop; i += dir {
+		v := real(c)
+		sum += float64(d.ring[i&(ringLen-1)])*v - v*v/2
+		c *= turn
+		if sum > best {
+			best, at = sum, i
+			if ending {
+				at++
+			}
+		}
+	}
+	return float64(at)
+}
+
+// walk goes from inside a tone towards its edge until three sums of 12 ms are
+// a quarter of the tone's power or less.
+func (d *Detector) walk(t *track, coarse, inside float64, ending bool) float64 {
+	const outside = 0.112 * workRate
+	within := min(0.064*workRate, math.Abs(inside-coarse)/2)
+	lo, hi := coarse-outside, coarse+within
+	if ending {
+		lo, hi = coarse-within, coarse+outside
+	}
+	a, b := max(int64(lo), d.oldest(), 0), min(int64(hi), d.total)
+	n := int(b-a) / block
+	if n < 4 {
+		return coarse
+	}
+	d.demodulate(a, n, t.hz)
+	s := &d.scratch
+	limit := t.amp * t.amp / 4 * (3 * block) * (3 * block) / 4
+	i, dir := 1, 1
+	if !ending {
+		i, dir = n-2, -1
+	}
+	low := 0
+	for ; i >= 1 && i < n-1; i += dir {
+		z := s.z[i-1] + s.z[i] + s.z[i+1]
+		if real(z)*real(z)+imag(z)*imag(z) >= limit || s.miss[i] {
+			low = 0
+			continue
+		}
+		if low++; low == 3 {
+			// The first low sum has half a block of tone, about.
+			k := i - 2*dir
+			return float64(a + int64(k*block+block/2))
+		}
+	}
+	if low > 0 {
+		return float64(a + int64((i-low*dir)*block+block/2))
+	}
+	if ending {
+		return float64(b)
+	}
+	return float64(a)
+}

@@ -125,16 +125,37 @@ type Soak struct {
 // there are is the simulator's to say.
 type Simulate struct {
 	Model  string   `yaml:"model" jsonschema:"required" jsonschema_description:"the simulated recorder, like imou-new"`
-	Seed   uint64   `yaml:"seed" jsonschema_description:"everything random comes from it; 1 unless said otherwise"`
+	Seed   uint64   `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"everything random comes from it; 1 unless said otherwise"`
 	Senses []string `yaml:"senses" jsonschema_description:"which senses are fitted: relays by name, network"`
 	Ear    bool     `yaml:"ear" jsonschema_description:"whether there is a microphone; true unless said otherwise"`
-	Faults []Fault  `yaml:"faults" jsonschema_description:"what goes wrong, and how often"`
+	Faults Faults   `yaml:"faults" jsonschema_description:"what goes wrong, and how often"`
 }
 
 // Fault is a fault of the simulated recorder or rig.
 type Fault struct {
 	Name        string  `yaml:"name" jsonschema:"required,pattern=^[a-z][a-z0-9-]*$" jsonschema_description:"the fault's name, like no-beep"`
 	Probability float64 `yaml:"probability" jsonschema:"minimum=0,maximum=1" jsonschema_description:"how likely it is in a cycle, from 0 to 1; 1 unless said otherwise"`
+}
+
+// Faults are the faults in the order of the file.
+type Faults []Fault
+
+// UnmarshalYAML reads the list of faults, wrong ones too.
+func (f *Faults) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.SequenceNode {
+		return &valueError{kindOf(n) + " does not belong here", "write a list, like [{name: no-beep, probability: 0.1}]"}
+	}
+	var wrong []*yaml.LoadError
+	*f = make(Faults, len(n.Content))
+	for i, c := range n.Content {
+		if err := c.Load(&(*f)[i], strict); err != nil {
+			wrong = append(wrong, loadErrors(err)...)
+		}
+	}
+	if len(wrong) > 0 {
+		return &yaml.LoadErrors{Errors: wrong}
+	}
+	return nil
 }
 
 // Relays are the relays in the order of the file.
@@ -168,21 +189,38 @@ func (s *Senses) UnmarshalYAML(n *yaml.Node) (err error) {
 	return err
 }
 
-// inOrder reads a mapping of names to T, keeping the order that a map loses.
+// inOrder reads a mapping of names to T, keeping the order that a map loses. An
+// entry that is wrong is in the list too, as far as it could be read, so that
+// the rest of the file is checked against it.
 func inOrder[T any](n *yaml.Node, name func(*T, string)) ([]T, error) {
-	var m map[string]T
-	err := n.Load(&m, yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
-	var list []T
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		one, ok := m[n.Content[i].Value]
-		if ok {
-			delete(m, n.Content[i].Value)
-			name(&one, n.Content[i].Value)
-			list = append(list, one)
-		}
+	if n.Kind != yaml.MappingNode {
+		return nil, &valueError{kindOf(n) + " does not belong here", "write each with its name before it, like power: {…}"}
 	}
-	return list, err
+	var list []T
+	var wrong []*yaml.LoadError
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		if seen[key] {
+			continue // reported by walk
+		}
+		seen[key] = true
+		var one T
+		if err := n.Content[i+1].Load(&one, strict); err != nil {
+			wrong = append(wrong, loadErrors(err)...)
+		}
+		name(&one, key)
+		list = append(list, one)
+	}
+	if len(wrong) > 0 {
+		return list, &yaml.LoadErrors{Errors: wrong}
+	}
+	return list, nil
 }
+
+// strict is how everything is loaded; duplicate keys are found by walk, with the
+// rest of the file read all the same.
+var strict = yaml.Options(yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
 
 // UnmarshalYAML fills in the relay's defaults before it reads.
 func (r *Relay) UnmarshalYAML(n *yaml.Node) error {
@@ -190,28 +228,28 @@ func (r *Relay) UnmarshalYAML(n *yaml.Node) error {
 	// Songle SRD data sheet: 10 ms to operate, 1e5 electrical operations;
 	// modules take up to 15 ms, and contacts bounce.
 	*r = Relay{Driver: "cdev", Contact: "no", Settle: 50 * time.Millisecond, Life: 100_000}
-	return n.Load((*plain)(r), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(r), strict)
 }
 
 // UnmarshalYAML fills in the fault's probability before it reads.
 func (f *Fault) UnmarshalYAML(n *yaml.Node) error {
 	type plain Fault
 	f.Probability = 1
-	return n.Load((*plain)(f), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(f), strict)
 }
 
 // UnmarshalYAML fills in the simulation's defaults before it reads.
 func (s *Simulate) UnmarshalYAML(n *yaml.Node) error {
 	type plain Simulate
 	*s = Simulate{Seed: 1, Ear: true}
-	return n.Load((*plain)(s), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(s), strict)
 }
 
 // UnmarshalYAML fills in the beep's defaults before it reads.
 func (b *Beep) UnmarshalYAML(n *yaml.Node) error {
 	type plain Beep
 	b.Long = time.Second
-	return n.Load((*plain)(b), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(b), strict)
 }
 
 // Env is where a bench file's secrets come from.

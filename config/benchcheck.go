@@ -47,14 +47,14 @@ func (d *document) bench(b *Bench) {
 
 func (d *document) dut(b *Bench, real bool) {
 	at := path{"dut"}
-	if found, _ := d.find(at); found == nil || found.Kind != yaml.MappingNode {
+	if !d.mapping(at) {
 		return
 	}
 	if real && b.DUT.Serial == "" && b.DUT.MAC == "" {
 		d.bad(at.to("serial"), "nothing says which unit this is", "write serial or mac from its label, so that no other unit is reset; resetrig nvr discover shows both")
 	}
 	if real && b.DUT.URL == "" {
-		d.bad(at.to("url"), "is missing", "write where the recorder answers, like http://192.168.1.50")
+		d.missing(at.to("url"), "write where the recorder answers, like http://192.168.1.50")
 	}
 	d.url(b.DUT.URL, at.to("url"))
 	d.url(b.DUT.AfterReset.URL, at.to("after-reset", "url"))
@@ -66,7 +66,7 @@ func (d *document) dut(b *Bench, real bool) {
 	}
 	l := b.DUT.Login
 	if l.User != "" && l.Password == "" && l.PasswordFile == "" && !d.reported(at.to("login", "password")) {
-		d.bad(at.to("login", "password"), "is missing", "write password: \"${NVR_PW}\" to take it from the environment, or password-file")
+		d.missing(at.to("login", "password"), "write password: \"${NVR_PW}\" to take it from the environment, or password-file")
 	}
 	if l.Password != "" && l.PasswordFile != "" {
 		d.bad(at.to("login", "password-file"), "there is a password too", "keep one of the two")
@@ -81,7 +81,7 @@ func (d *document) url(text string, at path) {
 	u, err := url.Parse(text)
 	switch {
 	case err == nil && u.User != nil:
-		d.replace(at, "there is a login in the address", "write http://host[:port] alone; the login belongs into dut.login")
+		d.replace(at, "there is a login in the address", "write http://host[:port] alone; the login belongs in dut.login")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		d.replace(at, fmt.Sprintf("%q is no address of a web server", shorten(text)), "write it with http:// or https://, like http://192.168.1.50")
 	case u.RawQuery != "" || u.Fragment != "" || u.Path != "":
@@ -120,7 +120,7 @@ func (d *document) hostPort(text string, at path) {
 
 func (d *document) relay(r Relay, pins map[string]string, real bool) {
 	at := path{"relays", r.Name}
-	if found, _ := d.find(at); found == nil || found.Kind != yaml.MappingNode {
+	if !d.mapping(at) {
 		return // a default, or reported already
 	}
 	if !relayName.MatchString(r.Name) || r.Name == "network" {
@@ -160,7 +160,7 @@ func (d *document) press(r Relay, at path) {
 
 func (d *document) needed(text string, at path, right string) {
 	if found, _ := d.find(at); text == "" && found == nil {
-		d.bad(at, "is missing", right)
+		d.missing(at, right)
 	}
 }
 
@@ -178,7 +178,7 @@ func (d *document) pin(pin, who string, at path, pins map[string]string) {
 
 func (d *document) sense(s Sense, b *Bench, pins map[string]string) {
 	at := path{"senses", s.Name}
-	if found, _ := d.find(at); found == nil || found.Kind != yaml.MappingNode {
+	if !d.mapping(at) {
 		return
 	}
 	if !relayName.MatchString(s.Name) {
@@ -210,7 +210,7 @@ func (d *document) sense(s Sense, b *Bench, pins map[string]string) {
 	case "i2c":
 		for _, k := range []string{"address", "shunt", "over"} {
 			if found, _ := d.find(at.to(k)); found == nil {
-				d.bad(at.to(k), "is missing", "an INA219 needs address, shunt and over, like {i2c: \"1\", address: 0x40, shunt: 100mOhm, over: 200mA, of: power}")
+				d.missing(at.to(k), "an INA219 needs address, shunt and over, like {i2c: \"1\", address: 0x40, shunt: 100mOhm, over: 200mA, of: power}")
 			}
 		}
 		d.pin(fmt.Sprintf("I2C bus %s address 0x%02x", s.I2C, uint8(s.Address)), "sense "+s.Name, at.to("address"), pins)
@@ -262,8 +262,11 @@ func (d *document) senseOf(s Sense, kind string, b *Bench, at path) {
 
 func (d *document) ear(b *Bench, real bool) {
 	at := path{"ear"}
+	if !d.mapping(at) {
+		return
+	}
 	if real && b.Ear.Device == "" {
-		d.bad(at.to("device"), "is missing", "write a part of the sound card's name, like USB PnP; resetrig check lists them. A default device may be any")
+		d.missing(at.to("device"), "write a part of the sound card's name, like USB PnP; resetrig check lists them. A default device may be any")
 	}
 	if b.Ear.Beep != nil && b.Ear.Calibration != "" {
 		d.bad(at.to("beep"), "there is a calibration too, and one of them is wrong", "keep the calibration, or the beep where there is none")

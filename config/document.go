@@ -81,6 +81,8 @@ type document struct {
 	keys     map[mark]path // of mapping keys
 	values   map[mark]value
 	params   map[*yaml.Node]string // the parameter that a value came from
+	flags    map[string]string     // parameters that a flag gave their value
+	meant    map[string]bool       // keys that an unknown one was probably meant to be
 }
 
 type value struct {
@@ -91,7 +93,7 @@ type value struct {
 // open parses a file. It returns the document even where it is broken; then
 // usable is false and nothing but its problems counts.
 func open(file string, data []byte) (d *document, usable bool) {
-	d = &document{file: file, root: &yaml.Node{Kind: yaml.MappingNode}, keys: map[mark]path{}, values: map[mark]value{}, params: map[*yaml.Node]string{}}
+	d = &document{file: file, root: &yaml.Node{Kind: yaml.MappingNode}, keys: map[mark]path{}, values: map[mark]value{}, params: map[*yaml.Node]string{}, flags: map[string]string{}, meant: map[string]bool{}}
 	whole := func(wrong, right string) (*document, bool) {
 		d.problems = append(d.problems, Problem{File: file, Wrong: wrong, Right: right})
 		return d, false
@@ -111,7 +113,8 @@ func open(file string, data []byte) (d *document, usable bool) {
 			case strings.Contains(e.Message, "no documents"):
 				return whole("the file is empty", "resetrig schema shows what belongs in it")
 			case strings.Contains(e.Message, "found multiple"):
-				return whole("there is a second document in the file", "remove the line --- and what follows it")
+				d.report(mark{secondDocument(data), 1}, nil, "there is a second document in the file", "remove the line --- and what follows it")
+				return d, false
 			}
 			d.syntax(e, data)
 		}
@@ -126,6 +129,22 @@ func open(file string, data []byte) (d *document, usable bool) {
 	}
 	d.root = top.Content[0]
 	return d, d.walk(d.root, nil)
+}
+
+// secondDocument is the line of the --- that begins it.
+func secondDocument(data []byte) int {
+	content := false
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if bytes.HasPrefix(line, []byte("---")) {
+			if content {
+				return i + 1
+			}
+			continue
+		}
+		line = bytes.TrimSpace(line)
+		content = content || len(line) > 0 && line[0] != '#'
+	}
+	return 1
 }
 
 func invalidUTF8(data []byte) int {
@@ -249,9 +268,27 @@ next:
 func (d *document) bad(p path, wrong, right string) {
 	_, near := d.find(p)
 	if param := d.params[near]; param != "" {
-		wrong += " (from $" + param + ")"
+		origin := "$" + param
+		if v, flag := d.flags[param]; flag {
+			origin = "-p " + param + "=" + v
+		}
+		wrong += " (from " + origin + ")"
 	}
 	d.report(mark{near.Line, near.Column}, p, wrong, right)
+}
+
+// missing reports a key that must be there, unless an unknown key that was
+// reported already is probably it.
+func (d *document) missing(p path, right string) {
+	if !d.meant[p.String()] {
+		d.bad(p, "is missing", right)
+	}
+}
+
+// mapping reports whether there is a mapping at p.
+func (d *document) mapping(p path) bool {
+	found, _ := d.find(p)
+	return found != nil && found.Kind == yaml.MappingNode
 }
 
 var (
@@ -265,7 +302,7 @@ func (d *document) load(n *yaml.Node, p path, out any) {
 	if n == d.root {
 		d.empty()
 	}
-	err := n.Load(out, yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	err := n.Load(out, strict)
 	if err == nil {
 		return
 	}
@@ -277,13 +314,19 @@ func (d *document) load(n *yaml.Node, p path, out any) {
 		}
 		if m := unknownField.FindStringSubmatch(e.Message); m != nil {
 			key := d.keys[at]
-			d.report(at, key, fmt.Sprintf("unknown key %q", m[1]), suggest(m[1], keysOf(typeAt(root, key[len(p):len(key)-1]))))
+			above := key[:len(key)-1]
+			known := keysOf(typeAt(root, above[len(p):]))
+			d.report(at, key, fmt.Sprintf("unknown key %q", m[1]), suggest(m[1], known))
+			d.meant[above.to(Nearest(m[1], known)).String()] = true
 			continue
 		}
 		v, known := d.values[at]
 		if !known {
 			d.report(at, p, e.Message, "")
 			continue
+		}
+		if d.reported(v.path) {
+			continue // the cause has been reported
 		}
 		var wrong *valueError
 		if !errors.As(e.Unwrap(), &wrong) {

@@ -100,14 +100,14 @@ type LoggedIn struct {
 func (l *Lockout) UnmarshalYAML(n *yaml.Node) error {
 	type plain Lockout
 	l.Spare = 1
-	return n.Load((*plain)(l), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(l), strict)
 }
 
 // UnmarshalYAML fills in what is usual before it reads.
 func (p *Plain) UnmarshalYAML(n *yaml.Node) error {
 	type plain Plain
 	*p = Plain{Path: "/", Auth: "any", LoggedIn: LoggedIn{Status: 200}}
-	return n.Load((*plain)(p), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	return n.Load((*plain)(p), strict)
 }
 
 // LoadModel reads a model file: data is its text, name what it is called in
@@ -133,7 +133,7 @@ func (d *document) model(m *Model) {
 	if m.Boot.Most > 0 && m.Boot.Least >= m.Boot.Most {
 		d.bad(at("boot", "least"), fmt.Sprintf("%v is not shorter than most, %v", m.Boot.Least, m.Boot.Most), "write the shortest time that was measured")
 	}
-	if found, _ := d.find(at("lockout")); found != nil && m.Lockout.Tries > 0 && m.Lockout.Spare >= m.Lockout.Tries {
+	if found, _ := d.find(at("lockout")); found != nil && m.Lockout.Tries > 1 && m.Lockout.Spare >= m.Lockout.Tries {
 		d.bad(at("lockout", "spare"), fmt.Sprintf("%d spare of %d tries leaves none", m.Lockout.Spare, m.Lockout.Tries), "write less than tries")
 	}
 	if m.Beep.Long != 0 {
@@ -156,10 +156,10 @@ func (d *document) dialect(m *Model) {
 			d.bad(at("generation"), "the plain dialect has no generations", "remove it")
 		}
 		if m.Plain == nil {
-			d.bad(at("plain"), "is missing", "say what counts as logged in, like plain: {path: /, auth: digest}")
+			d.missing(at("plain"), "say what counts as logged in, like plain: {path: /, auth: digest}")
 		}
 		if len(m.Default.Accounts) == 0 {
-			d.bad(accounts, "is missing", "list the account that works after a reset: it is the only proof of a plain server's default state")
+			d.missing(accounts, "list the account that works after a reset: it is the only proof of a plain server's default state")
 		}
 		return
 	case m.Plain != nil && slices.Contains([]string{"imou", "dahua-cgi"}, m.Dialect):
@@ -171,11 +171,11 @@ func (d *document) dialect(m *Model) {
 	switch m.Generation {
 	case "":
 		if found, _ := d.find(at("generation")); found == nil {
-			d.bad(at("generation"), "is missing", "write old (fixed default accounts after a reset, firmware up to about 2016) or new (no account until one is made)")
+			d.missing(at("generation"), "write old (fixed default accounts after a reset, firmware up to about 2016) or new (no account until one is made)")
 		}
 	case "old":
 		if len(m.Default.Accounts) == 0 {
-			d.bad(accounts, "is missing", "list the accounts that work after a reset, like [{user: admin, password: admin}]: they prove the default state")
+			d.missing(accounts, "list the accounts that work after a reset, like [{user: admin, password: admin}]: they prove the default state")
 		}
 	case "new":
 		if len(m.Default.Accounts) > 0 {

@@ -130,7 +130,7 @@ func (q *sequence) press(s rig.PressRelay) {
 		q.bad(s.Relay+" is pressed already", "release it first")
 	}
 	if on, known := q.power["power"]; known && on && !s.Powered {
-		q.bad("the recorder has power here, and its pins are shorted before it gets it", "put - power: off before it, or write press: {relay: "+s.Relay+", powered: allow}")
+		q.bad("the recorder has power here, and a press belongs before it gets it", "put - power: off before it, or write press: {relay: "+s.Relay+", powered: allow}")
 	}
 	q.pressed[s.Relay] = q.at
 	q.happened(rig.Press)

@@ -87,7 +87,7 @@ func (d *document) parameters(defaults, overrides map[string]string) map[string]
 			d.problems = append(d.problems, flag)
 			continue
 		}
-		params[name] = text
+		params[name], d.flags[name] = text, text
 	}
 	return params
 }

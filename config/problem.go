@@ -67,15 +67,25 @@ func (p Problems) sorted() Problems {
 }
 
 // Nearest is the candidate that word was most likely meant to be: the one with
-// the least edit distance, if that is small for the word's length; else "".
+// the least edit distance, if that is small for the word's length, and of those
+// the one with the longest common beginning; else "".
 func Nearest(word string, candidates []string) string {
-	best, least := "", max(2, len([]rune(word))/3+1)
+	best, least, shared := "", max(2, len([]rune(word))/3+1), 0
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < least {
-			best, least = c, d
+		a, b := strings.ToLower(word), strings.ToLower(c)
+		if d, s := distance(a, b), commonPrefix(a, b); d < least || d == least && best != "" && s > shared {
+			best, least, shared = c, d, s
 		}
 	}
 	return best
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // suggest is the remedy for an unknown word.

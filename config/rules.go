@@ -83,6 +83,9 @@ func (d *document) rules(v reflect.Value, p path) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
+		if !d.mapping(p) {
+			return
+		}
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			key := fieldKey(f)
@@ -94,7 +97,7 @@ func (d *document) rules(v reflect.Value, p path) {
 			found, _ := d.find(at)
 			if found == nil {
 				if _, must := rules["required"]; must {
-					d.bad(at, "is missing", f.Tag.Get("jsonschema_description"))
+					d.missing(at, "wanted: "+f.Tag.Get("jsonschema_description"))
 				}
 				continue
 			}
@@ -151,7 +154,7 @@ func (d *document) tags(v reflect.Value, f reflect.StructField, rules map[string
 			d.word(text, strings.Split(words, "|"), at)
 		}
 		if pattern, ok := rules["pattern"]; ok && !d.reported(at) && !regexp.MustCompile(pattern).MatchString(text) {
-			d.bad(at, fmt.Sprintf("%q is not right here", shorten(text)), described)
+			d.bad(at, fmt.Sprintf("%q is not right here", shorten(text)), "wanted: "+described)
 		}
 	case reflect.Int, reflect.Float64:
 		x := v.Convert(reflect.TypeFor[float64]()).Float()
@@ -181,10 +184,13 @@ func (d *document) word(text string, words []string, at path) {
 	d.bad(at, fmt.Sprintf("%q is not known", shorten(text)), suggest(text, words))
 }
 
-// reported says whether the value at p was found wrong already: then its Go
-// value means nothing.
+// reported says whether the value at p, or the parameter that it came from, was
+// found wrong already: then its Go value means nothing.
 func (d *document) reported(p path) bool {
 	_, near := d.find(p)
+	if param := d.params[near]; param != "" && d.reported(path{"params", param}) {
+		return true
+	}
 	for _, problem := range d.problems {
 		if problem.Line == near.Line && problem.Column == near.Column {
 			return true

@@ -15,8 +15,8 @@ type scenarioFile struct {
 	Control  bool              `yaml:"control" jsonschema_description:"true for a cycle that must not reset the recorder: proof that the test can fail"`
 	Params   map[string]string `yaml:"params" jsonschema_description:"parameters with their defaults, which give them their type; $name stands for the value, -p name=value overrides it"`
 	Arrange  steps             `yaml:"arrange" jsonschema_description:"brings the recorder into a known state that is provably not its default"`
-	Act      steps             `yaml:"act" jsonschema:"required" jsonschema_description:"the reset procedure"`
-	Assert   steps             `yaml:"assert" jsonschema:"required" jsonschema_description:"what must hold afterwards"`
+	Act      steps             `yaml:"act" jsonschema:"required,minItems=1" jsonschema_description:"the reset procedure"`
+	Assert   steps             `yaml:"assert" jsonschema:"required,minItems=1" jsonschema_description:"what must hold afterwards"`
 }
 
 // steps are the steps of one phase, not yet read.

@@ -190,7 +190,7 @@ func (d *document) step(n *yaml.Node, p path, phase string) rig.Step {
 			continue
 		}
 		if !slices.Contains(k.phases, phase) {
-			d.bad(p, fmt.Sprintf("%q cannot stand in %s", word, phase), "it belongs into "+oneOf(k.phases))
+			d.bad(p, fmt.Sprintf("%q cannot stand in %s", word, phase), "it belongs in "+oneOf(k.phases))
 			return nil
 		}
 		return d.kind(k, n, p)
@@ -231,7 +231,9 @@ func (d *document) kind(k stepKind, n *yaml.Node, p path) rig.Step {
 		}
 		return k.short(v.Value)
 	}
-	d.bad(p, kindOf(v)+" does not belong here", "write it like - "+k.example())
+	if !d.reported(p) {
+		d.bad(p, kindOf(v)+" does not belong here", "write it like - "+k.example())
+	}
 	return nil
 }
 
@@ -295,7 +297,7 @@ func (d *document) listed(a args, p path) {
 			d.bad(p, "nothing is marked", "write it like {password: unique, name: unique}")
 		}
 		for key, v := range a.Config {
-			if !configKey.MatchString(key) {
+			if !configKey.MatchString(key) && !strings.HasPrefix(key, "$") {
 				d.bad(p.to("config", key), fmt.Sprintf("%q is no configuration key", key), "write table and key, like NTP.Address")
 			}
 			if v == "" {

@@ -44,7 +44,7 @@ type unit struct {
 var (
 	hertzUnits  = []unit{{"Hz", 1}, {"kHz", 1e3}}
 	dbfsUnits   = []unit{{"dBFS", 1}}
-	ohmUnits    = []unit{{"Ω", 1}, {"mΩ", 1e-3}, {"Ohm", 1}, {"mOhm", 1e-3}}
+	ohmUnits    = []unit{{"Ohm", 1}, {"mOhm", 1e-3}, {"Ω", 1}, {"mΩ", 1e-3}}
 	ampereUnits = []unit{{"A", 1}, {"mA", 1e-3}}
 
 	number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?`)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -115,7 +116,8 @@ func (w *World) connect(ctx context.Context, host, port string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	fail := func(err error) error {
-		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(host)}, Err: err}
+		n, _ := strconv.Atoi(port)
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(host), Port: n}, Err: err}
 	}
 	if err := w.advance(ctx, w.now+drawBetween(w.netRnd, tripLeast, tripMost)); err != nil {
 		return fail(err)

@@ -137,9 +137,10 @@ func (w *World) beginReset() {
 		w.neighbour(w.model.Hold + w.between(-800*time.Millisecond, 800*time.Millisecond))
 	}
 	if w.faults[wrongUnit] {
-		w.unit.stranger = w.factoryFlash()
-		w.unit.stranger.setAddress(w.address())
-		w.unit.stranger.setMAC(w.mac())
+		s := w.factoryFlash()
+		s.setAddress(w.address())
+		w.unit.stranger = s
+		s.setMAC(w.mac())
 	}
 }
 

@@ -27,8 +27,8 @@ type CaptureOptions struct {
 	Stall time.Duration
 	// OpenTimeout bounds each stage of opening: the process starting, the sound
 	// library finding its devices, the device opening and delivering its first
-	// block. 2.5 s by default; the library needs 0.2–2 s, the first block of
-	// some devices 1.5 s.
+	// block. 2.7 s by default: the library needs 0.2–2 s, the first block of
+	// some devices 2 s, and after 3 s the error must be there.
 	OpenTimeout time.Duration
 	// Warmup is how much sound is discarded after opening, while the delay of
 	// the device settles; 0.25 s by default.
@@ -80,7 +80,7 @@ var _ Source = (*Capture)(nil)
 func NewCapture(opt CaptureOptions) *Capture {
 	opt.Ring = max(opt.Ring, 30*time.Second)
 	setDefault(&opt.Stall, 1500*time.Millisecond)
-	setDefault(&opt.OpenTimeout, 2500*time.Millisecond)
+	setDefault(&opt.OpenTimeout, 2700*time.Millisecond)
 	setDefault(&opt.Warmup, 250*time.Millisecond)
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

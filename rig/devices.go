@@ -146,8 +146,10 @@ type DUT struct {
 
 // Programs runs a lab's own program for an exec step.
 type Programs interface {
-	// Run runs argv to its end and writes what it prints to out. ctx stops it.
-	Run(ctx context.Context, argv []string, out io.Writer) error
+	// Run runs argv to its end and writes what it prints to out. ctx stops it,
+	// and so does within, on the computer's own time: a program does not run on
+	// a simulated clock.
+	Run(ctx context.Context, argv []string, within time.Duration, out io.Writer) error
 }
 
 // Observer sees a cycle as it goes. It must not block.

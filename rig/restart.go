@@ -92,7 +92,9 @@ func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
 				w.prove("it went away and came back")
 			}
 		}
-	case !w.up.IsZero() || !w.first.IsZero():
+	case sight.Reach >= ReachAnswers: // there, and not ready
+		w.downs, w.up = 0, time.Time{}
+	case !w.first.IsZero():
 		w.downs++
 		if w.downs == 2 { // one lost answer is no restart
 			w.outages++
@@ -146,7 +148,7 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 		k.Seen = fmt.Sprintf("it answered %.1f s after, too early for a restart, and did not go away since", w.first.Sub(w.since).Seconds())
 	}
 	if w.outages > 0 {
-		k.Seen += fmt.Sprintf("; it went away %d more times", w.outages)
+		k.Seen += fmt.Sprintf("; it went away and came back (%d)", w.outages)
 	}
 	c.check(k)
 	c.measure("first_answer", w.first.Sub(w.since).Seconds(), "s")

@@ -353,8 +353,6 @@ func (c *cycle) factoryReset(ctx context.Context, s FactoryReset) error {
 }
 
 func (c *cycle) exec(ctx context.Context, s Exec) error {
-	ectx, cancel := WithTimeout(ctx, c.b.Clock, s.Within)
-	defer cancel()
 	name := fmt.Sprintf("exec-%d.txt", len(c.rec.Steps))
 	out, err := os.CreateTemp("", "resetrig-exec-*")
 	if path := c.artifact(name); err == nil && path != "" {
@@ -366,7 +364,7 @@ func (c *cycle) exec(ctx context.Context, s Exec) error {
 	if err != nil {
 		return errorf(ReasonExec, "keep the output of %q: %w", s.Argv, err)
 	}
-	err = c.b.Programs.Run(ectx, s.Argv, out)
+	err = c.b.Programs.Run(ctx, s.Argv, s.Within, out)
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
@@ -374,9 +372,6 @@ func (c *cycle) exec(ctx context.Context, s Exec) error {
 		_ = os.Remove(out.Name())
 	}
 	if err != nil {
-		if errors.Is(context.Cause(ectx), ErrDeadline) {
-			err = fmt.Errorf("not done within %v: %w", s.Within, err)
-		}
 		return errorf(ReasonExec, "%s: %w", s, err)
 	}
 	return nil

@@ -221,6 +221,9 @@ func weight(r Reason) int {
 // conclude books the outcome: the rig's own faults first.
 func (c *cycle) conclude(ctx context.Context, err error, unsafe *UnsafeError) {
 	ended := c.verdictOf(err)
+	if ended != nil && len(c.fails) > 0 && (ended.reason == ReasonRestartUnobservable || ended.reason == ReasonUnanswered) {
+		ended = nil // a question left open takes nothing from a fail that was seen
+	}
 	if ended == nil || ended.outcome == Fail {
 		ended = c.weighFails(ctx, ended)
 	}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"resetrig/config"
+	"resetrig/gpio"
+	"resetrig/rig"
+)
+
+// finding is one thing that the check looked at.
+type finding struct {
+	Level  string `json:"level"` // ok, warn, bad
+	What   string `json:"what"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var bench, serial string
+	var exercise, asJSON bool
+	c := &cobra.Command{
+		Use:   "check --bench F",
+		Short: "Health check of rig and bench; nothing energised unless --exercise",
+		Long: `Examines the rig and a bench: chips, lines and who holds them, what the kernel
+does with lines whose owner died, the microphone, the DUT and whether it is the
+right one, clock, disk. Every finding says what to do.
+
+--exercise then switches each relay once, after asking, and only on the DUT whose
+serial the bench file names: it proves polarity and wiring.
+
+Exit code 0: nothing is bad, 3: something is.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, model, err := a.loadBench(bench)
+			if err != nil {
+				return err
+			}
+			bad := 0
+			show := func(f finding) {
+				if f.Level == "bad" {
+					bad++
+				}
+				if asJSON {
+					_ = json.NewEncoder(a.out).Encode(f)
+					return
+				}
+				fmt.Fprintf(a.out, "%-5s %s: %s\n", f.Level, f.What, f.Text)
+				if f.Remedy != "" && f.Level != "ok" {
+					fmt.Fprintf(a.out, "      → %s\n", f.Remedy)
+				}
+			}
+			a.examine(cmd.Context(), cfg, model, show)
+			if exercise && cmd.Context().Err() == nil {
+				if err := a.exercise(cmd.Context(), cfg, model, serial, show); err != nil {
+					return err
+				}
+			}
+			if err := context.Cause(cmd.Context()); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return &exit{exitError, fmt.Errorf("%d findings are bad", bad)}
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&bench, "bench", "", "bench file; without one, the simulated bench")
+	f.BoolVar(&exercise, "exercise", false, "switch each relay once, after asking")
+	f.StringVar(&serial, "yes-exercise", "", "the serial of the DUT, instead of asking")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	return c
+}
+
+// examine looks at everything that can be looked at without switching.
+func (a *app) examine(ctx context.Context, cfg *config.Bench, model *config.Model, show func(finding)) {
+	if cfg.Simulate == nil {
+		for _, f := range gpio.System().Examine(wiringOf(cfg)) {
+			show(finding{string(f.Level), f.What, f.Text, f.Remedy})
+		}
+	}
+	show(a.diskSpace())
+	show(clockState())
+	w, err := a.wire(cfg, model, parts{ear: true, senses: true})
+	if err != nil {
+		show(finding{"bad", "bench", err.Error(), "mend what it names, then check again"})
+		return
+	}
+	defer func() {
+		if err := w.close(); err != nil {
+			show(finding{"bad", "bench", err.Error(), ""})
+		}
+	}()
+	if w.world != nil { // a simulated unit is off until somebody powers it
+		_ = w.world.Relays().Set("power", true)
+		_ = w.bench.Clock.Sleep(ctx, model.Boot.Most)
+	}
+	a.checkEar(ctx, w, show)
+	a.checkSenses(ctx, w, show)
+	a.checkDUT(ctx, w, show)
+}
+
+// wiringOf are the lines of a bench.
+func wiringOf(cfg *config.Bench) gpio.Wiring {
+	w := gpio.Wiring{Relays: gpioRelays(cfg)}
+	for _, s := range cfg.Senses {
+		switch {
+		case s.Pin != "":
+			w.Inputs = append(w.Inputs, inputSpec(s))
+		case s.I2C != "":
+			if c, err := currentSpec(s); err == nil {
+				w.Currents = append(w.Currents, c)
+			}
+		}
+	}
+	return w
+}
+
+const (
+	diskWarn = 2 << 30   // two days of failed cycles with their sound
+	diskBad  = 200 << 20 // some hundred cycles with their sound
+)
+
+func (a *app) diskSpace() finding {
+	f := finding{What: "disk"}
+	dir := a.state
+	for { // the folder may not be there yet
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return finding{"bad", "disk", fmt.Sprintf("%s: %v", dir, err), "choose a folder with --state"}
+	}
+	free := int64(st.Bavail) * int64(st.Bsize)
+	f.Text = fmt.Sprintf("%.1f GiB free for %s", float64(free)/(1<<30), a.state)
+	f.Remedy = "make room, or choose another folder with --state: a soak stops when its results cannot be stored"
+	switch {
+	case free < diskBad:
+		f.Level = "bad"
+	case free < diskWarn:
+		f.Level = "warn"
+	default:
+		f.Level = "ok"
+	}
+	return f
+}
+
+// clockState tells whether wall time is synchronised. It is only a label, and
+// a Pi has none of its own after a power cut.
+func clockState() finding {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	now := time.Now().Format("2006-01-02 15:04:05 MST")
+	switch {
+	case err != nil:
+		return finding{"warn", "clock", now + "; the kernel does not say whether it is synchronised", "look at it"}
+	case state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0:
+		return finding{"warn", "clock", now + ", not synchronised", "set up NTP, or the dates of the results are wrong; durations are right all the same"}
+	}
+	return finding{"ok", "clock", now + ", synchronised", ""}
+}
+
+// checkEar listens to the room for some seconds.
+func (a *app) checkEar(ctx context.Context, w *wiring, show func(finding)) {
+	if w.ear == nil {
+		show(finding{"warn", "microphone", "the bench has none", "without an ear, scenarios run with -p beep=expected only, and an ignored press is harder to tell"})
+		return
+	}
+	if w.cfg.Ear != nil && w.cfg.Ear.Beep == nil && w.cfg.Ear.Calibration == "" {
+		show(finding{"warn", "microphone", "not calibrated: any long tone counts as the beep", "write ear.beep: {frequency, level} from what `resetrig listen` shows during a reset"})
+	}
+	if err := w.ear.Begin(ctx, ""); err != nil {
+		show(finding{"bad", "microphone", err.Error(), "see the log with -v; `resetrig-mic --list` shows the devices"})
+		return
+	}
+	defer func() { _ = w.ear.End(false) }()
+	seen := map[string]rig.Finding{}
+	end := w.bench.Clock.Now().Add(4 * time.Second)
+	for w.bench.Clock.Now().Before(end) {
+		h, err := w.ear.Listen(ctx, w.bench.Clock.Now().Add(250*time.Millisecond))
+		if err != nil {
+			show(finding{"bad", "microphone", err.Error(), "see the log with -v"})
+			return
+		}
+		for _, f := range h.Findings {
+			seen[f.Name] = f
+		}
+	}
+	show(finding{"ok", "microphone", fmt.Sprintf("it delivers; level of the room %.1f dBFS", w.ear.Level().RMSdBFS), ""})
+	for _, f := range seen {
+		level := "warn"
+		if f.Unfit {
+			level = "bad"
+		}
+		show(finding{level, "microphone", f.Name + ": " + f.Detail, "check gain, cable and place of the microphone"})
+	}
+}
+
+func (a *app) checkSenses(ctx context.Context, w *wiring, show func(finding)) {
+	for _, of := range []string{"power", "reset", "network"} {
+		s := w.bench.Sense(of)
+		if s == nil {
+			show(finding{"warn", "sense of " + of, "none is fitted", "without it a fail that it could explain is presumed, not proven"})
+			continue
+		}
+		on, err := s.On(ctx)
+		switch {
+		case err != nil:
+			show(finding{"bad", "sense of " + of, err.Error(), "check its wires and its pin"})
+		case of == "reset" && on:
+			show(finding{"bad", "sense of reset", "it sees the pins shorted, and nobody presses", "a welded contact, a wrong polarity, or a short: take the plug off the recorder's pins"})
+		case of == "network" && !on:
+			show(finding{"bad", "sense of network", "the reference does not answer", "check cable, switch and addresses"})
+		default:
+			show(finding{"ok", "sense of " + of, map[bool]string{true: "on", false: "off"}[on], ""})
+		}
+	}
+}
+
+func (a *app) checkDUT(ctx context.Context, w *wiring, show func(finding)) {
+	if w.device == nil {
+		show(finding{"warn", "DUT", "the bench has no url for it", "set dut.url"})
+		return
+	}
+	sight, err := w.device.Probe(ctx)
+	id := w.device.Identity()
+	switch {
+	case errors.Is(err, rig.ErrWrongUnit):
+		show(finding{"bad", "DUT", err.Error(), "another recorder stands at this address: check dut.url and dut.serial"})
+	case err != nil:
+		show(finding{"bad", "DUT", err.Error(), ""})
+	case sight.Reach < rig.ReachAnswers:
+		show(finding{"warn", "DUT", "it does not answer: " + sight.Note, "is it powered? A scenario powers it itself"})
+	case w.cfg.DUT.Serial == "" && w.cfg.DUT.MAC == "":
+		show(finding{"warn", "DUT", fmt.Sprintf("answers at %s with serial %q, %s", sight.URL, id.Serial, sight.Init), fmt.Sprintf("set dut.serial: %s in the bench file, so that no other unit is reset", id.Serial)})
+	default:
+		show(finding{"ok", "DUT", fmt.Sprintf("the right one answers at %s: serial %q, %s", sight.URL, id.Serial, sight.Init), ""})
+	}
+}
+
+// exercise switches every relay once and looks at what follows.
+func (a *app) exercise(ctx context.Context, cfg *config.Bench, model *config.Model, said string, show func(finding)) (err error) {
+	if cfg.DUT.Serial == "" {
+		return usage(fmt.Errorf("%s: --exercise switches relays on the DUT that dut.serial names only, and the file names none", cfg.File))
+	}
+	if said == "" {
+		fmt.Fprintf(a.err, "This cuts the power of the unit with serial %s and shorts its reset pins for half a second without power. Type its serial to go on: ", cfg.DUT.Serial)
+		if _, err := fmt.Fscanln(a.in, &said); err != nil {
+			return usage(fmt.Errorf("nothing was switched: no answer; --yes-exercise %s answers for you", cfg.DUT.Serial))
+		}
+	}
+	if said != cfg.DUT.Serial {
+		return usage(fmt.Errorf("nothing was switched: the bench's DUT has serial %s, not %s", cfg.DUT.Serial, said))
+	}
+	w, err := a.wire(cfg, model, parts{relays: true, senses: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	sc := exerciseScenario(cfg, model)
+	if err := w.bench.Plan(sc, 1); err != nil {
+		return usage(err)
+	}
+	show(finding{"ok", "exercise", "begins: watch the relays' lamps", ""})
+	var rec rig.Record
+	err = w.bench.Arm(ctx, func(ctx context.Context, armed *rig.Armed) error {
+		rec = w.bench.Cycle(ctx, armed, sc, rig.CycleSpec{ID: "exercise", Run: "exercise", Cycle: 1, Attempt: 1, Version: version})
+		return nil
+	})
+	for _, k := range rec.Checks {
+		level, remedy := "ok", ""
+		switch k.Outcome {
+		case rig.CheckFail:
+			level, remedy = "bad", "the relay does not do what the bench file says: check active, contact and the wires"
+		case rig.CheckUnknown, rig.CheckWarn:
+			level, remedy = "warn", "nothing on this bench can prove it"
+		}
+		show(finding{level, "exercise " + k.Name, fmt.Sprintf("wanted %s, saw %s", k.Wanted, k.Seen), remedy})
+	}
+	if rec.Outcome != rig.Pass && rec.Outcome != "" {
+		show(finding{"bad", "exercise", string(rec.Reason) + ": " + rec.Text, ""})
+	}
+	for _, s := range w.bench.Specs {
+		if s.Role == rig.RolePress && w.bench.Sense(s.Name) == nil {
+			a.askLamp(s.Name, said == "", show)
+		}
+	}
+	return err
+}
+
+// exerciseScenario switches the power off and on, and presses in between.
+func exerciseScenario(cfg *config.Bench, model *config.Model) *rig.Scenario {
+	sc := &rig.Scenario{Name: "exercise", About: "each relay once"}
+	sc.Arrange = []rig.Step{rig.SwitchPower{Relay: "power", On: true}, rig.Reachable{Within: model.Boot.Most}}
+	sc.Act = append(sc.Act, rig.SwitchPower{Relay: "power"}, rig.Wait{For: 3 * time.Second})
+	for _, r := range cfg.Relays {
+		if r.Role == rig.RolePress {
+			sc.Act = append(sc.Act, rig.PressRelay{Relay: r.Name}, rig.Hold{For: 500 * time.Millisecond, Since: rig.Press}, rig.ReleaseRelay{Relay: r.Name})
+		}
+	}
+	sc.Act = append(sc.Act, rig.SwitchPower{Relay: "power", On: true})
+	sc.Assert = []rig.Step{rig.Reachable{Within: model.Boot.Most}}
+	return sc
+}
+
+// askLamp asks a person what no sense of the bench can see.
+func (a *app) askLamp(relay string, ask bool, show func(finding)) {
+	if !ask {
+		show(finding{"warn", "exercise " + relay, "switched; no sense saw whether the contact followed", "fit a sense on the reset loop, or run it without --yes-exercise and watch the lamp"})
+		return
+	}
+	fmt.Fprintf(a.err, "Did the lamp of relay %s light for half a second, and is it dark now? [y/n] ", relay)
+	var answer string
+	if _, err := fmt.Fscanln(a.in, &answer); err != nil && !errors.Is(err, io.EOF) {
+		answer = ""
+	}
+	if strings.HasPrefix(strings.ToLower(answer), "y") {
+		show(finding{"ok", "exercise " + relay, "its lamp lit when pressed and is dark now, says who watched", ""})
+		return
+	}
+	show(finding{"bad", "exercise " + relay, "its lamp did not do what a press does, says who watched", "check active: high or low in the bench file"})
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"resetrig/audio"
+	"resetrig/config"
+	"resetrig/pcm"
+	"resetrig/rig"
+)
+
+func (a *app) listenCommand() *cobra.Command {
+	var wav, bench, device, frequency, level string
+	var channel int
+	var long, span time.Duration
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "listen --wav F | --bench F | --device D",
+		Short: "The beep detector on a file or live",
+		Long: `Finds beeps in a recording, or live at a bench's microphone or a sound device.
+With --json it prints one object per beep, and a summary at the end.
+--wav - reads from stdin.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			profile, err := profileOf(frequency, level, long)
+			if err != nil {
+				return usage(err)
+			}
+			switch {
+			case wav != "" && bench == "" && device == "":
+				return a.listenFile(wav, channel, profile, asJSON)
+			case wav == "" && (bench != "") != (device != ""):
+				return a.listenLive(cmd.Context(), bench, device, channel, profile, span, asJSON)
+			}
+			return usage(errors.New("listen: want one of --wav, --bench and --device"))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&wav, "wav", "", "WAV file; - is stdin")
+	f.StringVar(&bench, "bench", "", "bench file: its microphone, live")
+	f.StringVar(&device, "device", "", "a part of a sound device's name, live")
+	f.IntVar(&channel, "channel", 0, "channel, from 0; -1 is the mean of all")
+	f.StringVar(&frequency, "frequency", "", "the beep's frequency, like 2730Hz; any otherwise")
+	f.StringVar(&level, "level", "", "the beep's level at this microphone, like -20dBFS; any otherwise")
+	f.DurationVar(&long, "long", time.Second, "how long a beep must last to be long")
+	f.DurationVar(&span, "for", 0, "live: how long; until it is stopped otherwise")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	return c
+}
+
+// profileOf reads the flags that say what the beep is like; empty is any.
+func profileOf(frequency, level string, long time.Duration) (audio.Profile, error) {
+	var hz config.Hertz
+	var dbfs config.DBFS
+	if frequency != "" {
+		if err := hz.UnmarshalText([]byte(frequency)); err != nil {
+			return audio.Profile{}, fmt.Errorf("--frequency: %w", err)
+		}
+	}
+	if level != "" {
+		if err := dbfs.UnmarshalText([]byte(level)); err != nil {
+			return audio.Profile{}, fmt.Errorf("--level: %w", err)
+		}
+	}
+	return audio.Profile{FrequencyHz: float64(hz), LevelDBFS: float64(dbfs), Long: long}, nil
+}
+
+// listenFile finds the beeps of a recording.
+func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON bool) error {
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return usage(err)
+		}
+		defer f.Close()
+		in = f
+	}
+	r, err := pcm.OpenWAV(bufio.NewReader(in))
+	if err != nil {
+		return usage(fmt.Errorf("%s: %w", name, err))
+	}
+	if err := r.UseChannel(channel); err != nil {
+		return usage(fmt.Errorf("%s: %w", name, err))
+	}
+	tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if !asJSON {
+		fmt.Fprintf(tw, "onset s\tduration s\tfrequency Hz\tSNR dB\tkind\t\n")
+	}
+	sum, err := audio.Analyze(r, p)
+	for _, b := range sum.Lines {
+		if asJSON {
+			_ = json.NewEncoder(a.out).Encode(b)
+			continue
+		}
+		fmt.Fprintf(tw, "%.3f\t%.3f\t%.1f\t%.1f\t%s\t\n", b.OnsetS, b.DurationS, b.FrequencyHz, b.SNRdB, b.Kind)
+	}
+	for _, w := range r.Warnings() {
+		fmt.Fprintf(a.err, "resetrig: %s: %s\n", name, w)
+	}
+	if err != nil {
+		return usage(fmt.Errorf("%s: %w", name, err))
+	}
+	if asJSON {
+		return json.NewEncoder(a.out).Encode(sum)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "%d beeps, %d of them long, in %.1f s\n", sum.Beeps, sum.Long, sum.DurationS)
+	return err
+}
+
+// listenLive shows level, spectrum and beeps until it is stopped.
+func (a *app) listenLive(ctx context.Context, bench, device string, channel int, p audio.Profile, span time.Duration, asJSON bool) (err error) {
+	cfg := &config.Bench{Ear: &config.Ear{Device: device, Channel: channel}, File: "--device"}
+	model := &config.Model{}
+	model.Beep.Long = p.Long
+	var source audio.Source
+	clock := rig.System()
+	if bench != "" {
+		if cfg, model, err = a.loadBench(bench); err != nil {
+			return err
+		}
+	}
+	switch {
+	case cfg.Simulate != nil:
+		return usage(fmt.Errorf("%s: a simulated bench has no sound outside its cycles", cfg.File))
+	case cfg.Ear == nil:
+		return usage(fmt.Errorf("%s: the bench has no ear", cfg.File))
+	}
+	capture, profile, noise, err := a.openEar(cfg, model, nil)
+	if err != nil {
+		return err
+	}
+	source = capture
+	if device != "" {
+		profile = p
+	}
+	ear, err := audio.NewEar(source, micRate, profile, noise)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, capture.Close()) }()
+	if err := ear.Begin(ctx, ""); err != nil {
+		return rigError(err)
+	}
+	defer func() { err = errors.Join(err, ear.End(false)) }()
+
+	start := clock.Now()
+	live := !asJSON && isTerminal(a.out)
+	known := map[string]bool{}
+	beeps, longs := 0, 0
+	for span == 0 || clock.Now().Sub(start) < span {
+		h, err := ear.Listen(ctx, clock.Now().Add(100*time.Millisecond))
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			return rigError(err)
+		}
+		if live {
+			fmt.Fprintf(a.out, "\r\x1b[K%s", levelLine(ear))
+		}
+		for _, f := range h.Findings {
+			if !known[f.Name] {
+				known[f.Name] = true
+				fmt.Fprintf(a.err, "\nresetrig: microphone: %s: %s\n", f.Name, f.Detail)
+			}
+		}
+		for _, b := range h.Beeps {
+			if !b.Ended {
+				continue
+			}
+			beeps++
+			kind := "short"
+			if b.Long {
+				kind = "long"
+				longs++
+			}
+			found := audio.BeepLine{OnsetS: b.Onset.Sub(start).Seconds(), DurationS: b.Duration().Seconds(), FrequencyHz: b.FrequencyHz, SNRdB: b.SNRdB, Kind: kind}
+			if asJSON {
+				_ = json.NewEncoder(a.out).Encode(found)
+				continue
+			}
+			if live {
+				fmt.Fprint(a.out, "\r\x1b[K")
+			}
+			fmt.Fprintf(a.out, "%9.3f s  %-5s  %.3f s  %.1f Hz  SNR %.1f dB\n", found.OnsetS, kind, found.DurationS, found.FrequencyHz, found.SNRdB)
+		}
+	}
+	if live {
+		fmt.Fprintln(a.out)
+	}
+	if asJSON {
+		return json.NewEncoder(a.out).Encode(audio.Summary{Summary: true, DurationS: clock.Now().Sub(start).Seconds(), Beeps: beeps, Long: longs})
+	}
+	return nil
+}
+
+// bars are the eighths of a cell.
+var bars = []rune(" ▁▂▃▄▅▆▇█")
+
+// levelLine is the level in dBFS and the spectrum from 0 to 8 kHz as a line.
+func levelLine(e *audio.Ear) string {
+	const cells = 56
+	level := e.Level().RMSdBFS
+	spectrum := e.Spectrum()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%6.1f dBFS  0 kHz ", level)
+	for i := range cells {
+		if len(spectrum) == 0 {
+			break
+		}
+		best := float32(-200)
+		for _, v := range spectrum[i*len(spectrum)/cells : (i+1)*len(spectrum)/cells] {
+			best = max(best, v)
+		}
+		n := int((best + 110) / 80 * float32(len(bars)-1)) // −110 … −30 dBFS
+		b.WriteRune(bars[min(max(n, 0), len(bars)-1)])
+	}
+	b.WriteString(" 8 kHz")
+	return b.String()
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"resetrig/sim"
+)
+
+func (a *app) simCommand() *cobra.Command {
+	var listen, control, dhip, model, serial, mac, password string
+	var faults []string
+	var seed uint64
+	var powered, asJSON bool
+	c := &cobra.Command{
+		Use:   "sim",
+		Short: "The simulated recorder in real time, for other programs",
+		Long: `Serves the simulated recorder over TCP and UDP in real time. Its power and its
+reset pins are set over the control port, which speaks HTTP:
+
+  curl -X POST 'http://CONTROL/power?on=true'     apply power
+  curl -X POST 'http://CONTROL/reset?on=true'     short the reset pins
+  curl http://CONTROL/state                       everything that is true now
+
+It prints one JSON object with its addresses and runs until it is stopped.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := sim.ModelNamed(model)
+			if err != nil {
+				return usage(err)
+			}
+			o := sim.ServeOptions{
+				Options: sim.Options{Model: m, Seed: seed, Serial: serial, MAC: mac, Powered: powered, Login: password},
+				Listen:  listen, Control: control, DHIP: dhip,
+			}
+			for _, f := range faults {
+				o.Faults = append(o.Faults, sim.Fault{Name: f, Probability: 1})
+			}
+			s, err := sim.Serve(cmd.Context(), o)
+			if err != nil {
+				return usage(err)
+			}
+			if err := json.NewEncoder(a.out).Encode(map[string]string{
+				"url": "http://" + s.Addr, "control": "http://" + s.ControlAddr, "dhip": s.DHIPAddr,
+				"model": m.Name, "serial": serialOr(serial),
+			}); err != nil {
+				return err
+			}
+			if err := s.Wait(); err != nil && cmd.Context().Err() == nil {
+				return rigError(err)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of its web server")
+	f.StringVar(&control, "control", "127.0.0.1:0", "address of the control port")
+	f.StringVar(&dhip, "dhip", "127.0.0.1:0", "UDP address for discovery; empty for none")
+	f.StringVar(&model, "model", "imou-new", "kind of recorder: "+strings.Join(simModels(), ", "))
+	f.StringArrayVar(&faults, "fault", nil, "a fault, active in every cycle; may be repeated; see `resetrig sim faults`")
+	f.Uint64Var(&seed, "seed", 1, "of everything random")
+	f.StringVar(&serial, "serial", "", "its serial number")
+	f.StringVar(&mac, "mac", "", "its MAC address")
+	f.StringVar(&password, "password", "", "the password of an initialised unit; without one, a new-generation unit is uninitialised")
+	f.BoolVar(&powered, "powered", false, "begin with the unit up")
+	list := &cobra.Command{
+		Use:   "faults",
+		Short: "The faults that a simulated bench can have",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+			for _, f := range sim.Faults() {
+				if asJSON {
+					_ = json.NewEncoder(a.out).Encode(f)
+					continue
+				}
+				fmt.Fprintf(tw, "%s\t%s\t%s\n", f.Name, f.Of, f.About)
+			}
+			return tw.Flush()
+		},
+	}
+	list.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	c.AddCommand(list)
+	return c
+}
+
+func simModels() []string {
+	var names []string
+	for _, m := range sim.Models() {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// serialOr is the serial that the simulation gives a unit without one.
+func serialOr(s string) string {
+	if s == "" {
+		return "4F0A2B1PAZ00001"
+	}
+	return s
+}

@@ -1,0 +1,403 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"periph.io/x/conn/v3/physic"
+
+	"resetrig/audio"
+	"resetrig/config"
+	"resetrig/gpio"
+	"resetrig/nvr"
+	"resetrig/rig"
+	"resetrig/sim"
+	"resetrig/store"
+)
+
+// The rates of sound: what a microphone is opened at, since hw devices do not
+// resample, and what a simulated room is rendered at.
+const (
+	micRate = 48000
+	simRate = 16000
+)
+
+// wiring is a bench as it was plugged together from its files. Simulated and
+// real benches differ in what is plugged in and in nothing else.
+type wiring struct {
+	cfg    *config.Bench
+	model  *config.Model
+	bench  *rig.Bench
+	device *nvr.Device
+	ear    *audio.Ear
+	world  *sim.World // nil on a real bench
+	// before is called ahead of each cycle.
+	before  func(cycle int)
+	closers []func() error
+}
+
+// close ends everything that was opened, the last first.
+func (w *wiring) close() error {
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	return errors.Join(errs...)
+}
+
+// parts says what of a bench a command needs: a line that nobody will switch is
+// not taken from whoever has it.
+type parts struct {
+	relays, ear, senses bool
+	accounts            accounts // where logins are booked; nil: with the simulation, or nowhere
+}
+
+// accounts is where a DUT's passwords and refused logins are kept.
+type accounts interface {
+	nvr.Ledger
+	nvr.Vault
+}
+
+// loadBench reads the bench file, or the simulated bench where none is named,
+// and says so.
+func (a *app) loadBench(path string) (*config.Bench, *config.Model, error) {
+	data, name := config.DefaultBench(), "default-bench.yaml"
+	if path != "" {
+		b, err := config.ReadFile(path)
+		if err != nil {
+			return nil, nil, usage(err)
+		}
+		data, name = b, path
+	} else {
+		fmt.Fprintln(a.err, "resetrig: no --bench: this is the simulated bench, nothing here is real")
+	}
+	cfg, err := config.LoadBench(name, data, config.System())
+	if err != nil {
+		return nil, nil, usage(err)
+	}
+	model, err := loadModel(cfg.DUT)
+	if err != nil {
+		return nil, nil, usage(err)
+	}
+	return cfg, model, nil
+}
+
+// wire plugs a bench together.
+func (a *app) wire(cfg *config.Bench, model *config.Model, p parts) (w *wiring, err error) {
+	w = &wiring{cfg: cfg, model: model, before: func(int) {}}
+	w.bench = &rig.Bench{
+		Name: cfg.Name, Clock: rig.System(), Emergency: a.emergency,
+		Identity:    rig.Identity{Serial: cfg.DUT.Serial, MAC: cfg.DUT.MAC},
+		WriteWindow: model.WriteWindow,
+		Programs:    programs{log: a.log},
+	}
+	for _, r := range cfg.Relays {
+		w.bench.Specs = append(w.bench.Specs, r.Spec())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+			w = nil
+		}
+	}()
+	switch {
+	case cfg.Simulate != nil:
+		err = a.wireSimulated(w, p)
+	default:
+		err = a.wireReal(w, p)
+	}
+	return w, err
+}
+
+// wireSimulated plugs in a world of its own, on virtual time.
+func (a *app) wireSimulated(w *wiring, p parts) error {
+	s := w.cfg.Simulate
+	m, err := sim.ModelNamed(s.Model)
+	if err != nil {
+		return usage(fmt.Errorf("%s: simulate: %w", w.cfg.File, err))
+	}
+	o := sim.Options{
+		Model: m, Seed: s.Seed, URL: w.cfg.DUT.URL, Serial: w.cfg.DUT.Serial, MAC: w.cfg.DUT.MAC,
+		Login:          w.cfg.DUT.Login.Password.Reveal(),
+		MovesToDefault: w.cfg.DUT.AfterReset.URL != "",
+	}
+	for _, f := range s.Faults {
+		o.Faults = append(o.Faults, sim.Fault{Name: f.Name, Probability: f.Probability})
+	}
+	world, err := sim.New(o)
+	if err != nil {
+		return usage(fmt.Errorf("%s: simulate: %w", w.cfg.File, err))
+	}
+	w.world, w.before = world, world.BeginCycle
+	b := w.bench
+	b.Clock, b.Relays = world.Clock(), world.Relays()
+	for _, of := range s.Senses {
+		b.Senses = append(b.Senses, world.Sense(of))
+	}
+	if s.Ear && p.ear {
+		profile := audio.Profile{FrequencyHz: m.Beep.FrequencyHz, LevelDBFS: m.Beep.LevelDBFS, Long: time.Second}
+		if err := w.wireEar(world.Sound(), simRate, profile, 0); err != nil {
+			return err
+		}
+	}
+	acc := p.accounts
+	if acc == nil {
+		acc = newMemory()
+	}
+	var seed [32]byte
+	for i := range 8 {
+		seed[i] = byte(s.Seed >> (8 * i))
+	}
+	url := w.cfg.DUT.URL
+	if url == "" {
+		url = "http://192.168.1.50"
+	}
+	return w.wireDevice(a, nvr.Options{
+		URL: url, Clock: b.Clock, Net: simulatedNetwork{world}, Ledger: acc, Vault: acc,
+		Rand: rand.NewChaCha8(seed),
+	})
+}
+
+// wireReal plugs in lines, senses, microphone and network.
+func (a *app) wireReal(w *wiring, p parts) error {
+	b, cfg := w.bench, w.cfg
+	if p.relays {
+		bank, err := gpio.System().Open(gpioRelays(cfg), nil)
+		if err != nil {
+			return rigError(err)
+		}
+		b.Relays = bank
+		w.closers = append(w.closers, bank.Close)
+		stop, err := bank.Watch(gpio.System(), func(i gpio.Interference) {
+			b.Fault(fmt.Errorf("another program touched the lines: %v", i))
+		})
+		if err != nil {
+			return rigError(err)
+		}
+		w.closers = append(w.closers, stop)
+	}
+	if p.senses {
+		for _, s := range cfg.Senses {
+			sense, closer, err := a.openSense(s)
+			if err != nil {
+				return rigError(fmt.Errorf("sense %s: %w", s.Name, err))
+			}
+			b.Senses = append(b.Senses, sense)
+			if closer != nil {
+				w.closers = append(w.closers, closer)
+			}
+		}
+	}
+	if p.ear && cfg.Ear != nil {
+		capture, profile, noise, err := a.openEar(cfg, w.model, b.Fault)
+		if err != nil {
+			return err
+		}
+		if err := w.wireEar(capture, micRate, profile, noise); err != nil {
+			return err
+		}
+		w.closers = append(w.closers, capture.Close)
+	}
+	if cfg.DUT.URL == "" {
+		return nil
+	}
+	acc := p.accounts
+	if acc == nil {
+		acc = newMemory()
+	}
+	return w.wireDevice(a, nvr.Options{
+		URL: cfg.DUT.URL, Clock: b.Clock, Net: nvr.RealNetwork(b.Clock, cfg.DUT.Interface), Ledger: acc, Vault: acc,
+	})
+}
+
+// wireEar puts the detector behind a source of sound.
+func (w *wiring) wireEar(s audio.Source, rate int, p audio.Profile, noise float64) error {
+	ear, err := audio.NewEar(s, rate, p, noise)
+	if err != nil {
+		return usage(fmt.Errorf("%s: ear: %w", w.cfg.File, err))
+	}
+	w.ear, w.bench.Ear = ear, ear
+	return nil
+}
+
+// wireDevice puts the recorder's client onto the bench. o has what differs
+// between real and simulated.
+func (w *wiring) wireDevice(a *app, o nvr.Options) error {
+	cfg := w.cfg
+	o.Model = nvrModel(w.model)
+	o.AfterResetURL = cfg.DUT.AfterReset.URL
+	if cfg.DUT.Discovery != "off" {
+		o.DiscoveryAddr = cfg.DUT.Discovery
+		if o.DiscoveryAddr == "" {
+			o.DiscoveryAddr = "255.255.255.255:37810"
+		}
+	}
+	o.Identity = w.bench.Identity
+	o.Login = rig.Credential{User: cfg.DUT.Login.User, Password: cfg.DUT.Login.Password}
+	o.Firmware = cfg.DUT.Firmware
+	o.Log = a.log
+	if cfg.DUT.Baseline != "" {
+		data, err := config.ReadFile(cfg.DUT.Baseline)
+		if err == nil {
+			o.Baseline, err = config.LoadBaseline(cfg.DUT.Baseline, data)
+		}
+		if err != nil {
+			return usage(err)
+		}
+	}
+	d, err := nvr.Open(o)
+	if err != nil {
+		return usage(err)
+	}
+	w.device = d
+	w.bench.DUT = rig.DUT{
+		Prober: d, Provisioner: d, Marker: d, Judge: d, Resetter: d,
+		LeastBoot: w.model.Boot.Least, MostBoot: w.model.Boot.Most,
+		NeedsProvision: w.model.Generation == nvr.New,
+	}
+	if w.model.Dialect == nvr.DialectPlain {
+		w.bench.DUT.Marker, w.bench.DUT.Provisioner, w.bench.DUT.Resetter = nil, nil, nil
+	}
+	return nil
+}
+
+// openSense opens one sense of a real bench.
+func (a *app) openSense(s config.Sense) (rig.Sense, func() error, error) {
+	switch {
+	case s.Pin != "":
+		in, err := gpio.OpenInput(inputSpec(s))
+		if err != nil {
+			return nil, nil, err
+		}
+		return in, in.Close, nil
+	case s.I2C != "":
+		spec, err := currentSpec(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		c, err := gpio.OpenINA219(spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c, c.Close, nil
+	case s.TCP != "":
+		n, err := gpio.OpenTCP(gpio.NetworkSpec{Addr: s.TCP, Of: s.Of, Clock: rig.System()})
+		return n, nil, err
+	case s.Carrier != "":
+		c, err := gpio.OpenCarrier(gpio.CarrierSpec{Interface: s.Carrier, Of: s.Of})
+		return c, nil, err
+	}
+	return nil, nil, errors.New("it has neither pin nor i2c, tcp or carrier")
+}
+
+func inputSpec(s config.Sense) gpio.InputSpec {
+	return gpio.InputSpec{Pin: s.Pin, ActiveLow: s.Active == "low", Bias: gpio.Bias(s.Bias), Debounce: s.Debounce, Of: s.Of}
+}
+
+func currentSpec(s config.Sense) (gpio.CurrentSpec, error) {
+	bus, err := strconv.Atoi(s.I2C)
+	if err != nil {
+		return gpio.CurrentSpec{}, usage(fmt.Errorf("sense %s: i2c: %q is no bus number, like \"1\" for /dev/i2c-1", s.Name, s.I2C))
+	}
+	return gpio.CurrentSpec{
+		Of: s.Of, Bus: bus, Addr: uint16(s.Address),
+		Shunt:   physic.ElectricResistance(float64(s.Shunt) * float64(physic.Ohm)),
+		Current: physic.ElectricCurrent(float64(s.Over) * float64(physic.Ampere)),
+	}, nil
+}
+
+// openEar makes the capture of a bench's microphone, and what its beep is like.
+func (a *app) openEar(cfg *config.Bench, model *config.Model, lost func(error)) (*audio.Capture, audio.Profile, float64, error) {
+	profile, noise := audio.Profile{Long: model.Beep.Long}, 0.0
+	if c := cfg.Ear.Calibration; c != "" {
+		data, err := config.ReadFile(c)
+		if err != nil {
+			return nil, profile, 0, usage(err)
+		}
+		cal, err := config.LoadCalibration(c, data)
+		if err != nil {
+			return nil, profile, 0, usage(err)
+		}
+		profile = audio.Profile{FrequencyHz: float64(cal.Frequency), LevelDBFS: float64(cal.Level), Long: cal.Long}
+		noise = float64(cal.NoiseFloor)
+	}
+	if b := cfg.Ear.Beep; b != nil {
+		profile = audio.Profile{FrequencyHz: float64(b.Frequency), LevelDBFS: float64(b.Level), Long: b.Long}
+	}
+	mic, err := audio.FindMic(os.Getenv("RESETRIG_MIC"))
+	if err != nil {
+		return nil, profile, 0, rigError(err)
+	}
+	return audio.NewCapture(audio.CaptureOptions{
+		Command: audio.MicCommand(mic, cfg.Ear.Device, micRate, cfg.Ear.Channel),
+		Version: version, OnLost: lost, Log: a.log,
+	}), profile, noise, nil
+}
+
+// gpioRelays are the relays as the lines' driver wants them.
+func gpioRelays(cfg *config.Bench) []gpio.RelaySpec {
+	var specs []gpio.RelaySpec
+	for _, r := range cfg.Relays {
+		g := gpio.RelaySpec{
+			Name: r.Name, Pin: r.Pin, Driver: gpio.Driver(r.Driver), ActiveLow: r.Active == "low",
+			Contact: gpio.Contact(r.Contact), Keep: r.Safe == rig.SafeKeep, Press: r.Role == rig.RolePress,
+		}
+		if strings.Contains(r.Pin, "@") {
+			g.Driver = gpio.I2C
+		}
+		specs = append(specs, g)
+	}
+	return specs
+}
+
+// nvrModel is a model file as the recorder's client wants it.
+func nvrModel(m *config.Model) nvr.Model {
+	o := nvr.Model{
+		Name: m.Name, Dialect: m.Dialect, Generation: m.Generation, DefaultURL: m.Default.URL,
+		Lockout: nvr.Lockout{
+			Tries: m.Lockout.Tries, Window: m.Lockout.Window,
+			ClearedByReset: m.Lockout.ClearedByReset, Spare: m.Lockout.Spare,
+		},
+		LeastBoot: m.Boot.Least, MostBoot: m.Boot.Most,
+		Tables: m.Tables, Ignore: m.Ignore,
+		Endpoints: nvr.Endpoints{
+			Reset: m.Endpoints.FactoryReset, Restore: m.Endpoints.Restore,
+			OutsideCmd: m.Endpoints.OutsideCmd, MachineName: m.Endpoints.MachineName,
+		},
+		Provision: nvr.ProvisionSpec{User: m.Provision.User, Mail: m.Provision.Mail},
+	}
+	for _, acc := range m.Default.Accounts {
+		o.Accounts = append(o.Accounts, rig.Credential{User: acc.User, Password: acc.Password})
+	}
+	if p := m.Plain; p != nil {
+		o.Plain = nvr.PlainSpec{Path: p.Path, Auth: p.Auth, Status: p.LoggedIn.Status, Contains: p.LoggedIn.Contains}
+		if p.Auth == "any" {
+			o.Plain.Auth = ""
+		}
+	}
+	return o
+}
+
+// simulatedNetwork is the world's network as the recorder's client wants it.
+type simulatedNetwork struct{ w *sim.World }
+
+func (n simulatedNetwork) RoundTripper() http.RoundTripper { return n.w.RoundTripper() }
+
+func (n simulatedNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]nvr.Datagram, error) {
+	got, err := n.w.Exchange(ctx, to, datagram, wait)
+	var out []nvr.Datagram
+	for _, d := range got {
+		out = append(out, nvr.Datagram{From: d.From, Data: d.Payload})
+	}
+	return out, err
+}
+
+var _ accounts = (*store.Store)(nil)

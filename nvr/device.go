@@ -62,7 +62,8 @@ type Device struct {
 	current  *rig.Credential
 	tried    map[[32]byte]bool // refused since the last change of state
 	secrets  []string          // what no error, log or transcript may show
-	marks    map[string]rig.Credential
+	marked   string            // the last mark with a password
+	markedAs rig.Credential
 	before   map[string]string // configuration right before a partial reset
 	judged   string            // the mark whose unit was found uninitialised, and provisioned to look further
 	silent   bool              // the last probe found nothing
@@ -102,14 +103,12 @@ func Open(o Options) (*Device, error) {
 	d := &Device{
 		o: o, model: m, log: o.Log, base: o.URL, id: o.Identity,
 		firmware: tidyVersion(o.Firmware),
-		tried:    map[[32]byte]bool{}, marks: map[string]rig.Credential{},
+		tried:    map[[32]byte]bool{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	if o.Login.Password != "" {
-		d.guard(o.Login.Password)
-	}
+	d.guard(o.Login.Password)
 	switch m.Dialect {
 	case DialectIMOU:
 		d.dialect = &dahua{d: d, devInit: m.Generation == New}
@@ -119,6 +118,19 @@ func Open(o Options) (*Device, error) {
 		d.dialect = &plain{d: d}
 	}
 	return d, nil
+}
+
+// DUT is the device as the bench sees it: what its dialect cannot do is nil.
+func (d *Device) DUT() rig.DUT {
+	u := rig.DUT{
+		Prober: d, Provisioner: d, Judge: d,
+		LeastBoot: d.model.LeastBoot, MostBoot: d.model.MostBoot,
+		NeedsProvision: d.model.Dialect != DialectPlain && d.model.Generation == New,
+	}
+	if d.model.Dialect != DialectPlain {
+		u.Marker, u.Resetter = d, d
+	}
+	return u
 }
 
 // cleanURL keeps scheme, host and port of an address. "" stays "".

@@ -284,7 +284,8 @@ func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	e := d.examine(m)
 	switch {
 	case d.model.Dialect == DialectPlain:
-		return e.checks, e.plain(ctx, rig.DefaultSpec{})
+		err = e.plain(ctx, rig.DefaultSpec{})
+		return e.checks, err
 	case d.model.Generation == Old:
 		c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is still accepted", d.model.Accounts[0].User)}
 		err = e.tryLogin(ctx, c, d.model.Accounts[0])

@@ -63,7 +63,7 @@ func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) 
 		}
 		m.ID = markID(s.cred)
 		m.Values = append([]rig.MarkedValue{{What: whatPassword, Was: hidden, Is: hidden}}, values...)
-		d.marks[m.ID] = s.cred
+		d.marked, d.markedAs = m.ID, s.cred // older ones are in the vault
 	} else {
 		id, err := randomText(d.o.Rand, "0123456789abcdef", 12)
 		if err != nil {
@@ -257,7 +257,8 @@ func markID(c rig.Credential) string {
 // markedLogin is the login of a mark: from memory, or from the vault. nil is
 // one that is not known.
 func (d *Device) markedLogin(m rig.Mark) (*rig.Credential, error) {
-	if c, ok := d.marks[m.ID]; ok {
+	if m.ID == d.marked && m.ID != "" {
+		c := d.markedAs
 		return &c, nil
 	}
 	stored, err := d.recall()

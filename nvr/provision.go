@@ -26,11 +26,11 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 	}
 	d.judged = ""
 	if d.model.Generation == New && sight.Init == rig.InitUninitialised {
-		_, c, err := d.giveAccount(ctx)
+		s, c, err := d.giveAccount(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return []rig.Check{c}, nil
+		return []rig.Check{c}, d.learnFirmware(ctx, s)
 	}
 	if d.model.Generation == New && sight.Init == rig.InitUnknown {
 		return nil, fmt.Errorf("provision %s: %w: it does not say whether it is initialised (%s)", d.base, rig.ErrGarbage, sight.Note)
@@ -73,7 +73,7 @@ func (d *Device) giveAccount(ctx context.Context) (*session, rig.Check, error) {
 		return nil, check, fmt.Errorf("prove the account just created: %w", err)
 	}
 	check.Outcome, check.Seen = rig.CheckPass, "accepted as "+c.User
-	return s, check, d.learnFirmware(ctx, s)
+	return s, check, nil
 }
 
 // awaitInitialised waits until the unit says that it has its account, so that

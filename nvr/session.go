@@ -234,6 +234,9 @@ func (d *Device) candidates() ([]rig.Credential, error) {
 	return out, nil
 }
 
+// recalled is how many of the newest passwords are looked at.
+const recalled = 8
+
 // recall is what the vault holds of this unit, the newest first.
 func (d *Device) recall() ([]rig.Credential, error) {
 	var out []rig.Credential
@@ -242,6 +245,8 @@ func (d *Device) recall() ([]rig.Credential, error) {
 		if err != nil {
 			return nil, fmt.Errorf("recall the passwords of %s: %w", k, err)
 		}
+		// A soak adds two a cycle; what is older can no longer be set.
+		cs = cs[:min(recalled, len(cs))]
 		for _, c := range cs {
 			d.guard(c.Password)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -15,61 +14,6 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// MaxFile is the most bytes that a file of this package may have: no bench is
-// described by more, and a wrong file is named before it fills the memory.
-const MaxFile = 1 << 20
-
-// ReadFile is a file of at most MaxFile bytes. Its error is a Problem.
-func ReadFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, Problems{{File: path, Wrong: "there is no such file", Right: "look at its name and folder"}}
-	case err != nil:
-		return nil, Problems{{File: path, Wrong: err.Error()}}
-	case !info.Mode().IsRegular():
-		return nil, Problems{{File: path, Wrong: "this is no regular file", Right: "name a file"}}
-	case info.Size() > MaxFile:
-		return nil, Problems{tooLarge(path, info.Size())}
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, Problems{{File: path, Wrong: err.Error()}}
-	}
-	return data, nil
-}
-
-func tooLarge(file string, size int64) Problem {
-	return Problem{File: file, Wrong: fmt.Sprintf("the file has %d bytes", size),
-		Right: fmt.Sprintf("at most %d are read: is this the right file?", MaxFile)}
-}
-
-// path leads from the top of a file to one of its values: keys, and in lists
-// the number from 0.
-type path []string
-
-func (p path) to(more ...string) path { return append(p[:len(p):len(p)], more...) }
-
-// String is the path as a person says it.
-func (p path) String() string {
-	var b strings.Builder
-	for i, part := range p {
-		if n, err := strconv.Atoi(part); err == nil && i > 0 {
-			if i == 1 && (p[0] == "arrange" || p[0] == "act" || p[0] == "assert") {
-				fmt.Fprintf(&b, " step %d", n+1)
-			} else {
-				fmt.Fprintf(&b, "[%d]", n)
-			}
-			continue
-		}
-		if i > 0 {
-			b.WriteString(".")
-		}
-		b.WriteString(part)
-	}
-	return b.String()
-}
-
 // mark is a place in a file.
 type mark struct{ line, column int }
 
@@ -78,7 +22,9 @@ type document struct {
 	file     string
 	root     *yaml.Node // the top mapping; empty if there is none
 	problems Problems
-	keys     map[mark]path // of mapping keys
+	found    map[mark]bool    // places of problems
+	index    map[string]entry // by path.id
+	keys     map[mark]path    // of mapping keys
 	values   map[mark]value
 	params   map[*yaml.Node]string // the parameter that a value came from
 	flags    map[string]string     // parameters that a flag gave their value
@@ -93,7 +39,8 @@ type value struct {
 // open parses a file. It returns the document even where it is broken; then
 // usable is false and nothing but its problems counts.
 func open(file string, data []byte) (d *document, usable bool) {
-	d = &document{file: file, root: &yaml.Node{Kind: yaml.MappingNode}, keys: map[mark]path{}, values: map[mark]value{}, params: map[*yaml.Node]string{}, flags: map[string]string{}, meant: map[string]bool{}}
+	d = &document{file: file, root: &yaml.Node{Kind: yaml.MappingNode}, found: map[mark]bool{}, index: map[string]entry{},
+		keys: map[mark]path{}, values: map[mark]value{}, params: map[*yaml.Node]string{}, flags: map[string]string{}, meant: map[string]bool{}}
 	whole := func(wrong, right string) (*document, bool) {
 		d.problems = append(d.problems, Problem{File: file, Wrong: wrong, Right: right})
 		return d, false
@@ -128,6 +75,7 @@ func open(file string, data []byte) (d *document, usable bool) {
 		return d, false
 	}
 	d.root = top.Content[0]
+	d.index[""] = entry{d.root, d.root}
 	return d, d.walk(d.root, nil)
 }
 
@@ -189,6 +137,7 @@ func (d *document) syntax(e *yaml.LoadError, data []byte) {
 }
 
 func (d *document) report(at mark, key path, wrong, right string) {
+	d.found[at] = true
 	d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Key: key.String(), Wrong: wrong, Right: right})
 }
 
@@ -219,11 +168,14 @@ func (d *document) walk(n *yaml.Node, at path) bool {
 			}
 			seen[k.Value] = k.Line
 			d.keys[mark{k.Line, k.Column}] = key
+			d.enter(key, k, v)
 			ok = d.walk(v, key) && ok
 		}
 	case yaml.SequenceNode:
 		for i, v := range n.Content {
-			ok = d.walk(v, at.to(strconv.Itoa(i))) && ok
+			p := at.to(strconv.Itoa(i))
+			d.enter(p, v, v)
+			ok = d.walk(v, p) && ok
 		}
 	}
 	return ok
@@ -239,29 +191,29 @@ func (d *document) empty() {
 }
 
 // find is the value at a path, or nil; near is the node of the deepest part of
-// the path that is there.
+// the path that is there: the value itself, or the key of what should hold it.
 func (d *document) find(p path) (found, near *yaml.Node) {
-	n := d.root
-	near = n
-next:
-	for _, part := range p {
-		switch n.Kind {
-		case yaml.MappingNode:
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				if n.Content[i].Value == part {
-					n, near = n.Content[i+1], n.Content[i]
-					continue next
-				}
-			}
-		case yaml.SequenceNode:
-			if i, err := strconv.Atoi(part); err == nil && i < len(n.Content) {
-				n, near = n.Content[i], n.Content[i]
-				continue next
-			}
-		}
-		return nil, near
+	if e, ok := d.index[p.id()]; ok {
+		return e.value, e.value
 	}
-	return n, n
+	for n := len(p) - 1; n > 0; n-- {
+		if e, ok := d.index[p[:n].id()]; ok {
+			return nil, e.key
+		}
+	}
+	return nil, d.root
+}
+
+// entry is a value and the key that leads to it; in a list, the value twice.
+type entry struct{ key, value *yaml.Node }
+
+// id is the path as a key of a map: no part of it can hold a NUL byte in YAML.
+func (p path) id() string { return strings.Join(p, "\x00") }
+
+func (d *document) enter(p path, key, value *yaml.Node) {
+	if _, dup := d.index[p.id()]; !dup {
+		d.index[p.id()] = entry{key, value}
+	}
 }
 
 // bad reports a problem with the value at p, at the nearest place that exists.

@@ -160,7 +160,21 @@ func TestScalarsKeepTheirText(t *testing.T) {
 }
 
 func TestOverrides(t *testing.T) {
-	data := read(t, "../scenarios/imou-hard-reset.yaml")
+	data := []byte(`scenario: s
+params: {hold: 15s, restart: 5m, stable: 20s, beep: required}
+arrange:
+  - mark: {password: unique}
+act:
+  - power: off
+  - press: reset
+  - power: on
+  - hold: {for: $hold, since: power-on}
+  - release: reset
+  - hear: {beep: long, from: power-on, to: release, verdict: $beep}
+assert:
+  - restarted: {within: $restart, stable: $stable}
+  - default-state
+`)
 	for _, c := range []struct{ name, flag, value, want string }{
 		{"unknown", "hodl", "10s", `-p hodl=10s: the scenario in f.yaml has no parameter "hodl"; did you mean "hold"?`},
 		{"no unit", "hold", "10", `-p hold=10: 10 is a number without a unit; write 10s if seconds are meant, else ms, m or h (its default is 15s)`},
@@ -168,8 +182,8 @@ func TestOverrides(t *testing.T) {
 		{"negative", "hold", "-1s", `-p hold=-1s: -1s is negative; write a duration of zero or more, like 10s (its default is 15s)`},
 		{"nothing", "hold", "", `-p hold=: "" is no duration; write a number with its unit, of ms, s, m or h, like 10s or 1m30s (its default is 15s)`},
 		{"wrong word", "beep", "requird", `-p beep=requird: "requird" is not known; did you mean "required"? (its default is required)`},
-		{"zero", "hold", "0s", `f.yaml:16:17: act step 5.hold.for: is no time at all (from -p hold=0s); write a duration above zero, like 10s`},
-		{"against another", "stable", "10m", `f.yaml:20:43: assert step 1.restarted.stable: 10m0s does not fit into within, 5m0s (from -p stable=10m); the time to be stable is part of within: make that longer`},
+		{"zero", "hold", "0s", `f.yaml:9:17: act step 4.hold.for: is no time at all (from -p hold=0s); write a duration above zero, like 10s`},
+		{"against another", "stable", "10m", `f.yaml:13:43: assert step 1.restarted.stable: 10m0s does not fit into within, 5m0s (from -p stable=10m); the time to be stable is part of within: make that longer`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := config.LoadScenario("f.yaml", data, map[string]string{c.flag: c.value})
@@ -329,4 +343,27 @@ func fuzz(f *testing.F, kind string) {
 			}
 		}
 	})
+}
+
+// A large file of nothing but errors is refused in no time, and briefly.
+func TestManyProblems(t *testing.T) {
+	for name, line := range map[string]func(i int) string{
+		"keys":   func(i int) string { return fmt.Sprintf("k%d: %d\n", i, i) },
+		"relays": func(i int) string { return fmt.Sprintf("  r%d: {pin: P, activ: 1}\n", i) },
+		"steps":  func(int) string { return "  - wait: {for: 10, fore: 2}\n" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b strings.Builder
+			b.WriteString(map[string]string{"keys": "", "relays": "relays:\n", "steps": "act:\n"}[name])
+			for i := 0; b.Len() < 200_000; i++ {
+				b.WriteString(line(i))
+			}
+			for _, kind := range []string{"bench", "scenario"} {
+				err := loadKind(kind, "f.yaml", []byte(b.String()))
+				if lines := strings.Count(err.Error(), "\n") + 1; lines > 101 {
+					t.Errorf("%s: %d lines of problems", kind, lines)
+				}
+			}
+		})
+	}
 }

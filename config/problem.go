@@ -58,12 +58,19 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// sorted is the problems by line and column, each once.
+// most is how many problems of a file are told: more only hide the first.
+const most = 100
+
+// sorted is the problems by line and column, each once, and no more than most.
 func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.Compact(p)
+	p = slices.Compact(p)
+	if more := len(p) - most; more > 0 {
+		p = append(p[:most:most], Problem{File: p[0].File, Wrong: fmt.Sprintf("and %d problems more", more), Right: "is this the right file?"})
+	}
+	return p
 }
 
 // Nearest is the candidate that word was most likely meant to be: the one with
@@ -73,6 +80,9 @@ func Nearest(word string, candidates []string) string {
 	best, least, shared := "", max(2, len([]rune(word))/3+1), 0
 	for _, c := range candidates {
 		a, b := strings.ToLower(word), strings.ToLower(c)
+		if len(a) > 4*len(b) { // no misspelling, and the distance costs both lengths
+			continue
+		}
 		if d, s := distance(a, b), commonPrefix(a, b); d < least || d == least && best != "" && s > shared {
 			best, least, shared = c, d, s
 		}

@@ -191,10 +191,5 @@ func (d *document) reported(p path) bool {
 	if param := d.params[near]; param != "" && d.reported(path{"params", param}) {
 		return true
 	}
-	for _, problem := range d.problems {
-		if problem.Line == near.Line && problem.Column == near.Column {
-			return true
-		}
-	}
-	return false
+	return d.found[mark{near.Line, near.Column}]
 }

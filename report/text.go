@@ -49,13 +49,18 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 		s.add(&r)
 	}
 	p := &printer{w: w}
+	p.linef("%s", strings.TrimSpace(clean(strings.Join([]string{"resetrig report:", run.Kind, run.Run}, " "))))
+	p.linef("")
+	if s.n == 1 && run.Begun <= 1 && run.Planned <= 1 && broken == nil { // counts of one say nothing
+		return errors.Join(p.err, Cycle(w, s.only))
+	}
 	s.header(p, run, broken)
 	if s.n == 0 {
+		if run.Begun > 0 {
+			p.linef("")
+			p.linef("  %s begun, none has a record: running or interrupted.", plural(run.Begun, "cycle"))
+		}
 		return errors.Join(p.err, broken)
-	}
-	if s.n == 1 && run.Begun <= 1 && broken == nil { // counts of one say nothing
-		p.linef("")
-		return errors.Join(p.err, Cycle(w, s.only))
 	}
 	s.counts(p, run)
 	s.rates(p)
@@ -69,8 +74,6 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 }
 
 func (s *sums) header(p *printer, run Summary, broken error) {
-	p.linef("%s", strings.TrimSpace(clean(strings.Join([]string{"resetrig report:", run.Kind, run.Run}, " "))))
-	p.linef("")
 	p.para("  ", s.verdict())
 	if s.unsafe.n > 0 {
 		p.linef("")
@@ -81,7 +84,6 @@ func (s *sums) header(p *printer, run Summary, broken error) {
 		p.linef("")
 		p.para("  ", "INCOMPLETE: reading the records stopped: "+clean(broken.Error()))
 	}
-	p.linef("")
 	took := ""
 	if !run.Ended.IsZero() && !run.Started.IsZero() {
 		took = " (" + span(run.Ended.Sub(run.Started)) + ")"
@@ -97,6 +99,7 @@ func (s *sums) header(p *printer, run Summary, broken error) {
 	for _, u := range s.units {
 		units = append(units, identity(u))
 	}
+	p.linef("")
 	p.pairs("bench", clean(run.Bench), "scenario", clean(run.Scenario), "DUT", clean(strings.Join(units, "; ")),
 		"version", clean(strings.Join(versions, ", ")), "relays", clean(operations(s.operations)),
 		"started", moment(run.Started), "ended", strings.TrimSpace(moment(run.Ended)+took), "note", short(run.Note))

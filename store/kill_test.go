@@ -241,7 +241,7 @@ func TestReadOnly(t *testing.T) {
 	must(t, os.Chmod(path, 0o444))
 	cmd, lines := startChild(t, "commit", path, nobody)
 	ids, failed := finish(t, cmd, lines)
-	if len(ids) != 0 || !strings.Contains(failed, "cannot be written") || !strings.Contains(failed, "write permission") {
+	if len(ids) != 0 || !strings.Contains(failed, ": open: cannot be written") || !strings.Contains(failed, "write permission") {
 		t.Errorf("%d committed, error %q", len(ids), failed)
 	}
 	t.Log(failed)

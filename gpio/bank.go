@@ -25,10 +25,6 @@ var _ rig.Relays = (*Bank)(nil)
 // staying as it is where it is kept. Where one cannot be opened, those opened
 // before it are closed in their safe state, and the error names it. count may
 // be nil.
-//
-// A relay with driver periph starts periph's drivers: open it at the start of
-// the program, before other goroutines open files, since those drivers close
-// descriptors that they no longer own.
 func (h Host) Open(specs []RelaySpec, count Counter) (*Bank, error) {
 	b := &Bank{relays: make(map[string]*relay, len(specs))}
 	x := expanders{host: h, open: map[string]*expander{}}

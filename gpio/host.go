@@ -13,8 +13,8 @@ import (
 // this one; a test gives another.
 type Host struct {
 	Kernel Kernel
-	// Registry finds a pin in periph's registry, after starting periph's
-	// drivers the first time. nil pin and nil error: there is none.
+	// Registry finds a pin that only periph knows. nil pin and nil error: there
+	// is none.
 	Registry func(name string) (pgpio.PinOut, error)
 	// I2C opens /dev/i2c-<bus>.
 	I2C func(bus int) (i2c.BusCloser, error)

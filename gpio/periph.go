@@ -6,10 +6,8 @@ import (
 	"reflect"
 	"strings"
 
-	"golang.org/x/sys/unix"
 	pgpio "periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
-	"periph.io/x/host/v3"
 )
 
 // registered finds a pin that only periph knows. A pin that is a line of this
@@ -25,7 +23,7 @@ func (h Host) registered(name string) (pgpio.PinOut, error) {
 		return nil, err
 	}
 	if p == nil {
-		return nil, fmt.Errorf("%w: periph knows no pin %s; %s", ErrNoLine, name, h.chipsPresent())
+		return nil, fmt.Errorf("%w: periph knows no pin %s in this program (its USB drivers need cgo and are not linked in); %s", ErrNoLine, name, h.chipsPresent())
 	}
 	var real any = p
 	if alias, ok := p.(pgpio.RealPin); ok {
@@ -52,80 +50,19 @@ func hostDriver(p any) bool {
 	return strings.HasPrefix(t.PkgPath(), module) && t.PkgPath() != module+"ftdi"
 }
 
-// periphPin is the Registry of this computer.
+// periphPin is the Registry of this computer: what is registered in this
+// process. It does not start periph's host drivers (host.Init), on purpose.
+// Every pin that those know is one of this computer's own chips, which are
+// refused anyway, and starting them does harm: where a link names a chip twice,
+// as gpiochip4 does on Raspberry Pi OS, Init closes descriptor 0, the next file
+// that anything opens gets that number for good, and nothing can give it back;
+// on a Pi 5 it maps addresses that are not the GPIO's; drivers that fail leave
+// it a nil error. The one driver that would be of use, ftdi, needs cgo: a build
+// that links it gives Host a Registry that starts it and looks at State.Failed.
 func periphPin(name string) (pgpio.PinOut, error) {
-	failed, err := startPeriph()
-	if err != nil {
-		return nil, fmt.Errorf("pin %s: start periph's drivers: %w", name, err)
-	}
 	// ByName is nil in an interface where there is none.
 	if p := gpioreg.ByName(name); p != nil {
 		return p, nil
 	}
-	if failed != "" {
-		return nil, fmt.Errorf("%w: periph knows no pin %s, and these of its drivers failed: %s", ErrNoLine, name, failed)
-	}
 	return nil, nil
-}
-
-// startPeriph starts periph's drivers, once in the life of the process, and
-// says which failed: Init itself returns nil although they did.
-//
-// Where two device files name one chip (Raspberry Pi OS links gpiochip4 to
-// gpiochip0) Init closes descriptor 0. So that this hits nothing, and the
-// program's standard input survives, descriptor 0 is held open by a copy, and
-// put back.
-func startPeriph() (failed string, err error) {
-	restore, err := holdStdin()
-	if err != nil {
-		return "", err
-	}
-	state, err := host.Init()
-	err = errors.Join(err, restore())
-	if err != nil {
-		return "", err
-	}
-	var names []string
-	for _, f := range state.Failed {
-		names = append(names, f.String())
-	}
-	return strings.Join(names, "; "), nil
-}
-
-// holdStdin makes sure that descriptor 0 is open, and gives the function that
-// puts it back. That fails where somebody else got the number meanwhile: taking
-// it away would break them.
-func holdStdin() (restore func() error, err error) {
-	if _, err := unix.FcntlInt(0, unix.F_GETFD, 0); errors.Is(err, unix.EBADF) {
-		fd, err := unix.Open("/dev/null", unix.O_RDWR, 0)
-		if err != nil {
-			return nil, fmt.Errorf("open /dev/null as standard input: %w", err)
-		}
-		if fd != 0 { // another thread was faster: the number is taken, which is all we want
-			if err := unix.Close(fd); err != nil {
-				return nil, fmt.Errorf("close /dev/null: %w", err)
-			}
-		}
-	}
-	held, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("keep standard input: %w", err)
-	}
-	return func() error {
-		defer unix.Close(held) //nolint:errcheck // a copy
-		var was, is unix.Stat_t
-		if err := unix.Fstat(held, &was); err != nil {
-			return fmt.Errorf("look at standard input: %w", err)
-		}
-		if err := unix.Fstat(0, &is); err == nil {
-			if was.Dev == is.Dev && was.Ino == is.Ino && was.Rdev == is.Rdev {
-				return nil
-			}
-			return errors.New("a driver of periph closed standard input and something else took its descriptor; start the program again, with driver: cdev")
-		}
-		if err := unix.Dup3(held, 0, 0); err != nil {
-			return fmt.Errorf("put standard input back: %w", err)
-		}
-		return nil
-	}, nil
 }

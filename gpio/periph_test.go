@@ -10,7 +10,9 @@ import (
 	"resetrig/rig"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	pgpio "periph.io/x/conn/v3/gpio"
+	"periph.io/x/conn/v3/gpio/gpioreg"
 	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/pin"
 )
@@ -133,11 +135,38 @@ func TestPeriphRefused(t *testing.T) {
 	}
 }
 
-// Periph's own drivers start without harm on a computer that has nothing, and
-// what failed is in the message.
+// Asking periph for a pin leaves descriptor 0 alone, which starting its host
+// drivers would not.
 func TestPeriphRegistry(t *testing.T) {
+	var before, after unix.Stat_t
+	if err := unix.Fstat(0, &before); err != nil {
+		t.Fatal(err)
+	}
 	_, err := gpio.System().Open([]gpio.RelaySpec{periphSpec("FT232H.D4")}, nil)
-	if !errors.Is(err, gpio.ErrNoLine) {
+	if !errors.Is(err, gpio.ErrNoLine) || !strings.Contains(err.Error(), "periph knows no pin FT232H.D4") {
+		t.Error(err)
+	}
+	if err := unix.Fstat(0, &after); err != nil || after.Ino != before.Ino || after.Dev != before.Dev {
+		t.Errorf("standard input is another file: %v", err)
+	}
+}
+
+// A pin that a program registered with periph itself is found.
+func TestPeriphRegistered(t *testing.T) {
+	p := &strictPin{name: "USB.D4"}
+	if err := gpioreg.Register(p); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := gpioreg.Unregister("USB.D4"); err != nil {
+			t.Error(err)
+		}
+	})
+	b, err := gpio.Open([]gpio.RelaySpec{periphSpec("USB.D4")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
 }

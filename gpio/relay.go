@@ -26,7 +26,7 @@ type Driver string
 // The drivers.
 const (
 	Cdev   Driver = "cdev"   // the kernel's character device
-	Periph Driver = "periph" // periph's registry, for pins that only it knows
+	Periph Driver = "periph" // a pin of periph that only it knows
 	I2C    Driver = "i2c"    // a port expander: the pin has an @
 )
 

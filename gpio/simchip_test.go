@@ -93,26 +93,78 @@ func TestRealKernelRelay(t *testing.T) {
 	}
 }
 
+// gpio-sim leaves a released line an output that drives its pull: so it stands
+// in for a kernel that goes on driving.
 func TestRealKernelKeep(t *testing.T) {
 	chip, w := simChip(t)
-	s := spec("power", chip+":1", true, gpio.NO)
-	s.Keep = true
-	for range 2 {
-		b, err := gpio.Open([]gpio.RelaySpec{s})
-		if err != nil {
+	if w.dir == "" {
+		t.Skip("RESETRIG_GPIO_SIM is not set: nothing shows the voltage")
+	}
+	for _, high := range []bool{true, false} {
+		for _, activeLow := range []bool{false, true} {
+			t.Run(fmt.Sprintf("high=%v/activeLow=%v", high, activeLow), func(t *testing.T) {
+				w.t = t
+				s := spec("power", chip+":1", activeLow, gpio.NO)
+				b, err := gpio.Open([]gpio.RelaySpec{s})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.pull(1, high)
+				if err := b.Close(); err != nil {
+					t.Fatal(err)
+				}
+				w.want(1, high)
+				s.Keep = true
+				if b, err = gpio.Open([]gpio.RelaySpec{s}); err != nil {
+					t.Fatal(err)
+				}
+				w.want(1, high)
+				if on, err := b.Read("power"); err != nil || on != (high != activeLow) {
+					t.Errorf("Read = %v, %v", on, err)
+				}
+				if err := b.Set("power", high == activeLow); err != nil {
+					t.Fatal(err)
+				}
+				w.want(1, !high)
+				if err := b.Close(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+func TestRealKernelWatch(t *testing.T) {
+	chip, _ := simChip(t)
+	b, err := gpio.Open([]gpio.RelaySpec{spec("power", chip+":0", true, gpio.NO)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan gpio.Interference, 16)
+	stop, err := b.Watch(gpio.System(), func(i gpio.Interference) { seen <- i })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []bool{true, false} {
+		if err := b.Set("power", on); err != nil {
 			t.Fatal(err)
 		}
-		w.want(1, true) // an input before: no current
-		if err := b.Set("power", true); err != nil {
-			t.Fatal(err)
+	}
+	// Closing before the watch is stopped: the line is released, and that is
+	// the first thing it sees.
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case i := <-seen:
+		if i.Relay != "power" || !strings.Contains(i.What, "was taken") {
+			t.Errorf("saw %v", i)
 		}
-		w.want(1, false)
-		if err := b.Set("power", false); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Close(); err != nil {
-			t.Fatal(err)
-		}
+	case <-time.After(10 * time.Second):
+		t.Error("the release was not seen")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -200,7 +200,9 @@ func TestTextOfOne(t *testing.T) {
 	golden(t, "one.txt", []byte(text(t, report.Summary{Run: "r1", Kind: "cycle", Bench: "lab-3-left", Scenario: "imou-hard-reset", Planned: 1, Begun: 1}, of(cycle(1, 1, rnd)))))
 }
 
-func TestTextOfNone(t *testing.T) { golden(t, "none.txt", []byte(text(t, report.Summary{Run: "r1", Bench: "lab-3-left", Begun: 1}, of()))) }
+func TestTextOfNone(t *testing.T) {
+	golden(t, "none.txt", []byte(text(t, report.Summary{Run: "r1", Bench: "lab-3-left", Begun: 1}, of())))
+}
 
 func TestCycle(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))

@@ -25,9 +25,9 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	commit(0, 200)
 	before := heap()
-	commit(200, 2000)
+	commit(200, 1200)
 	if grown := int64(heap()) - int64(before); grown > 1<<20 {
-		t.Errorf("1,800 commits hold %d more bytes", grown)
+		t.Errorf("1,000 commits hold %d more bytes", grown)
 	}
 	var n int
 	var most uint64
@@ -37,7 +37,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			most = max(most, heap())
 		}
 	}
-	if n != 2000 || int64(most)-int64(before) > 2<<20 {
+	if n != 1200 || int64(most)-int64(before) > 2<<20 {
 		t.Errorf("reading %d records held %d more bytes", n, int64(most)-int64(before))
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"resetrig/store"
 )
 
-// filled is a closed database of some hundred records.
+// filled is a closed database of some dozen records.
 func filled(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "results.db")
 	s := open(t, path)
 	begin(t, s, "r1")
-	for n := range 200 {
+	for n := range 60 {
 		must(t, s.Commit(t.Context(), full("r1", n, 1)))
 	}
 	must(t, s.Close())

@@ -108,10 +108,14 @@ func timeline(p *printer, r *rig.Record) {
 	var ms []happening
 	for _, s := range r.Steps {
 		t := s.Step
-		if s.Took >= 10*time.Millisecond {
+		if s.Took >= 50*time.Millisecond {
 			t += " (" + span(s.Took) + ")"
 		}
-		if s.Error != "" {
+		switch {
+		case s.Error == "":
+		case s.Error == r.Text:
+			t += ": as said above"
+		default:
 			t += ": " + s.Error
 		}
 		ms = append(ms, happening{s.Began, s.Phase, t})

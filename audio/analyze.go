@@ -79,7 +79,6 @@ func analyze(r SampleReader, p Profile) (Summary, []second, error) {
 		if n > 0 {
 			d.Process(buf[:n], emit)
 			sum.Refused = append(sum.Refused, d.Refused()...)
-			now.tone = now.tone || d.sounding()
 			if now.take(buf[:n]); now.count*healthStride >= r.Rate() {
 				seconds, now = append(seconds, now), second{}
 			}

@@ -115,21 +115,14 @@ func values(e []Event, of func(Event) float64) []float64 {
 	return v
 }
 
-// quiet is the level of the room: the median of the seconds without a tone, or
-// the quietest second.
+// quiet is the level of the room: that of the second at the lower quartile.
 func quiet(seconds []second) float64 {
-	var without, all []float64
+	levels := make([]float64, len(seconds))
 	for i := range seconds {
-		all = append(all, seconds[i].level())
-		if !seconds[i].tone {
-			without = append(without, seconds[i].level())
-		}
+		levels[i] = seconds[i].level()
 	}
-	if len(without) > 0 {
-		slices.Sort(without)
-		return without[len(without)/2]
-	}
-	return slices.Min(all)
+	slices.Sort(levels)
+	return levels[len(levels)/4]
 }
 
 func round1(v float64) float64 { return math.Round(v*10) / 10 }

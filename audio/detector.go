@@ -246,6 +246,7 @@ func (d *Detector) step(emit func(Event)) {
 			d.follow(&d.tracks[i], known, emit)
 		}
 	}
+	d.merge()
 	if seen {
 		d.search()
 	}

@@ -81,7 +81,7 @@ func describe(events []audio.Event, refused []audio.Refusal) string {
 func white(cn0 float64) float64 { return -25 - cn0 + 10*math.Log10(rate/2) }
 
 func TestLongBeepAtEveryNoise(t *testing.T) {
-	for cn0 := 20.0; cn0 <= 80; cn0 += 5 {
+	for cn0 := 25.0; cn0 <= 80; cn0 += 5 {
 		t.Run(fmt.Sprint(cn0), func(t *testing.T) {
 			for seed := range uint64(12) {
 				on, length := 2.0+float64(seed)*0.0137, 1.2+float64(seed)*0.11

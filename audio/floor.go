@@ -136,8 +136,21 @@ func (f *floor) begin(power []float32) {
 	}
 }
 
-// regions moves the floor of 32 neighbours at once where most of them say so.
+// regions moves the floor of 32 neighbours at once where most of them say so:
+// three eighths, if it is so in the whole band, else three quarters, since a
+// loud tone's skirts fill half of a region. A tone's sudden onset is loud
+// everywhere, but only once.
 func (f *floor) regions(now []uint8) {
+	all := 0
+	for _, q := range now {
+		if q > 2*unity {
+			all++
+		}
+	}
+	share := 6
+	if all*8 > len(now)*3 {
+		share = 3
+	}
 	for lo := 0; lo+16 <= len(now); lo += 32 {
 		hi := min(lo+32, len(now))
 		loud, some := 0, 0
@@ -149,15 +162,13 @@ func (f *floor) regions(now []uint8) {
 				some++
 			}
 		}
-		g := float32(1)
 		was := f.loud[lo/32]
-		f.loud[lo/32] = loud*8 > (hi-lo)*5
-		switch n := hi - lo; {
-		case f.loud[lo/32] && !was:
-			continue // a tone's sudden onset is loud everywhere, once
-		case f.loud[lo/32]:
+		f.loud[lo/32] = loud*8 > (hi-lo)*share
+		g := float32(1)
+		switch {
+		case f.loud[lo/32] && was:
 			g = 1 / 1.5
-		case some*4 < n:
+		case some*2 < hi-lo && !f.loud[lo/32]:
 			g = 1.5
 		default:
 			continue
@@ -165,16 +176,23 @@ func (f *floor) regions(now []uint8) {
 		for i := lo; i < hi; i++ {
 			f.inv[i] = min(f.inv[i]*g, 1/least)
 		}
+		if g < 1 {
+			f.clear(lo, hi) // it was measured against another floor
+		}
 	}
 }
 
 // forget makes the past second of the bins around one look like noise.
-func (f *floor) forget(bin int) {
-	n := len(f.inv)
-	for i := max(0, bin-wide); i <= min(n-1, bin+wide); i++ {
-		for r := range rows {
-			f.hist[r*n+i] = unity
+func (f *floor) forget(bin int) { f.clear(max(0, bin-wide), min(len(f.inv), bin+wide+1)) }
+
+func (f *floor) clear(lo, hi int) {
+	for r := range rows {
+		h := f.hist[r*len(f.inv)+lo : r*len(f.inv)+hi]
+		for i := range h {
+			h[i] = unity
 		}
+	}
+	for i := lo; i < hi; i++ {
 		f.fast[i], f.slow[i] = unity*fastRows, unity*rows
 	}
 }

@@ -25,10 +25,13 @@ const (
 	leastEnergy = 30.0 // C/N0 times length: 15 dB for a short one
 	leastRise   = 4.0  // 6 dB
 	maxWander   = 0.0015
-	maxGlide    = 0.004 // of the frequency, a second
-	pitchGate   = 0.025
-	levelBelow  = 9.5
-	levelAbove  = 12.0
+	// leastCoherence: a swing of ±15 Hz leaves less, a tone 5 dB under the beep
+	// beside it leaves three quarters.
+	leastCoherence = 0.5
+	maxGlide       = 0.004 // of the frequency, a second
+	pitchGate      = 0.025
+	levelBelow     = 9.5
+	levelAbove     = 12.0
 
 	// mostCut is how long a tone may be that was there from the first sample
 	// to the last, to be taken for a beep.
@@ -73,7 +76,7 @@ func steady(t *track, m measured, cn0 float64) RefusalReason {
 	noise := 1 / math.Sqrt(2*cn0*segSeconds) * math.Sqrt2 / (2 * math.Pi * segSeconds)
 	slope := noise / (m.seconds * math.Sqrt(m.seconds/segSeconds)) * 3
 	switch {
-	case m.wander > maxWander*t.hz+1.5*noise:
+	case m.wander > maxWander*t.hz+1.5*noise || cn0 > 400 && m.coherence < leastCoherence:
 		return Unsteady
 	case math.Abs(m.glide) > maxGlide*t.hz/max(m.seconds, 0.5)+3*slope:
 		return Glides

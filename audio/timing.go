@@ -39,7 +39,9 @@ type measured struct {
 	wander         float64 // Hz: median deviation from a linear course
 	glide          float64 // Hz a second
 	thirds         [3]float64
+	coherence      float64 // share of the power that is one sine within 48 ms
 	spread         float64 // upper over lower quartile of the power
+	rise           float64 // sample from which it is 6 dB louder than at first, or 0
 	gapFrom, gapTo float64 // samples; the first gap, if gapTo > 0
 	coarse         bool    // too short for the above but hz and amp
 }
@@ -123,7 +125,7 @@ func (d *Detector) measure(from, to, hz, n0 float64) measured {
 	}
 	if n >= 5*segment {
 		m.coarse = false
-		d.course(&m)
+		d.course(&m, n0)
 	}
 	d.envelope(&m, first, n0)
 	return m
@@ -135,15 +137,10 @@ func (d *Detector) tune(m *measured, hz float64) {
 }
 
 // course fits the phase: frequency, glide, and how much it wanders.
-func (d *Detector) course(m *measured) {
+func (d *Detector) course(m *measured, n0 float64) {
 	s := &d.scratch
-	s.sums(segment)
-	s.val = s.val[:0]
-	for k := 1; k < len(s.seg); k++ {
-		if z := s.seg[k] * cmplx.Conj(s.seg[k-1]); z != 0 {
-			s.val = append(s.val, cmplx.Phase(z))
-		}
-	}
+	m.coherence = s.coherence(n0)
+	s.differences(segment)
 	if len(s.val) < 3 {
 		return
 	}
@@ -178,6 +175,41 @@ func (d *Detector) course(m *measured) {
 		mid += (n*sxy - sx*sy) / (n*sxx - sx*sx)
 	}
 	d.tune(m, mid/perHz)
+}
+
+// differences fills val with the steps of phase between sums of n blocks.
+func (s *scratch) differences(n int) {
+	s.sums(n)
+	s.val = s.val[:0]
+	for k := 1; k < len(s.seg); k++ {
+		if z := s.seg[k] * cmplx.Conj(s.seg[k-1]); z != 0 {
+			s.val = append(s.val, cmplx.Phase(z))
+		}
+	}
+}
+
+// coherence compares the power of sums of 48 ms with that of 4 ms: a pitch
+// that swings loses it.
+func (s *scratch) coherence(n0 float64) float64 {
+	noise := n0 / windowPower * block
+	var single, sum float64
+	for k, z := range s.z {
+		if !s.miss[k] {
+			single += real(z)*real(z) + imag(z)*imag(z) - noise
+		}
+	}
+	s.sums(segment)
+	have := 0
+	for _, z := range s.seg {
+		if z != 0 {
+			sum += real(z)*real(z) + imag(z)*imag(z) - segment*noise
+			have++
+		}
+	}
+	if single <= 0 || have == 0 {
+		return 1
+	}
+	return sum / float64(have) / (single / float64(len(s.z))) / (segment * segment)
 }
 
 // jumps: a difference lies far from the others, as where samples were cut out.
@@ -237,6 +269,13 @@ func (d *Detector) envelope(m *measured, first int64, n0 float64) {
 		for _, v := range s.val[i*third : (i+1)*third] {
 			m.thirds[i] += v / float64(third)
 		}
+	}
+	if m.thirds[0]*4 < m.thirds[2] {
+		k := len(s.val) - 1
+		for k > 0 && (s.val[k] >= m.thirds[2]/4 || s.val[k-1] >= m.thirds[2]/4) {
+			k--
+		}
+		m.rise = float64(first + int64((k+1)*width*block))
 	}
 	m.spread = s.quantile(s.val, 0.75) / s.quantile(s.val, 0.25)
 	d.gap(m, first, n0)
@@ -316,11 +355,15 @@ func (d *Detector) time(t *track, end float64) {
 	t.onset = d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false)
 }
 
-// known: another track has this tone already.
+// known: another track stands nearer to this tone, or has it already.
 func (d *Detector) known(t *track, hz float64) bool {
+	off := func(t *track) float64 { return math.Abs(float64(t.bin+d.floor.lo)*binHz - hz) }
 	for i := range d.tracks {
 		o := &d.tracks[i]
-		if o.id != t.id && o.active && o.timed && math.Abs(o.hz-hz) < 2*binHz {
+		if o.id == t.id || !o.active || o.power <= t.power {
+			continue
+		}
+		if o.timed && math.Abs(o.hz-hz) < 2*binHz || off(o) < off(t) && off(o) < 2*binHz {
 			return true
 		}
 	}
@@ -377,14 +420,12 @@ func (d *Detector) step1(t *track, coarse, near, reach, refLo, refHi float64, en
 		return coarse
 	}
 	w := 2 * math.Pi * t.hz / workRate
-	var z complex128
-	turn := cmplx.Rect(1, -w)
-	c := complex(1, 0)
-	for i := from; i < to; i++ {
-		z += complex(float64(d.ring[i&(ringLen-1)]), 0) * c
-		c *= turn
+	if half := (to - from) / 2; half >= 256 && t.cn0()*float64(half)/workRate > 15 {
+		// Near its edge the tone may be a few Hz beside its mean.
+		a, b := d.product(from, from+half, w), d.product(from+half, to, w)
+		w += cmplx.Phase(b*cmplx.Conj(a)*cmplx.Rect(1, -math.Mod(w*float64(half), 2*math.Pi))) / float64(half)
 	}
-	z *= complex(2/float64(to-from), 0)
+	z := d.product(from, to, w) * complex(2/float64(to-from), 0)
 
 	lo, hi := coarse-reach, coarse+near
 	if ending {
@@ -396,8 +437,8 @@ func (d *Detector) step1(t *track, coarse, near, reach, refLo, refHi float64, en
 	if ending {
 		dir, i, stop, at = 1, a, b, a
 	}
-	c = z * cmplx.Rect(1, math.Mod(w*float64(i-from), 2*math.Pi))
-	turn = cmplx.Rect(1, w*float64(dir))
+	c := z * cmplx.Rect(1, math.Mod(w*float64(i-from), 2*math.Pi))
+	turn := cmplx.Rect(1, w*float64(dir))
 	for ; i != stop; i += dir {
 		v := real(c)
 		sum += float64(d.ring[i&(ringLen-1)])*v - v*v/2
@@ -410,6 +451,17 @@ func (d *Detector) step1(t *track, coarse, near, reach, refLo, refHi float64, en
 		}
 	}
 	return float64(at)
+}
+
+// product is the sum of the samples times e^(−iw(n−from)), the phase counted
+// from the first sample.
+func (d *Detector) product(from, to int64, w float64) (z complex128) {
+	turn, c := cmplx.Rect(1, -w), complex(1, 0)
+	for i := from; i < to; i++ {
+		z += complex(float64(d.ring[i&(ringLen-1)]), 0) * c
+		c *= turn
+	}
+	return z
 }
 
 // walk goes from inside a tone towards its edge until three sums of 12 ms are

@@ -15,6 +15,7 @@ type track struct {
 	power     float64 // running, of three bins, less the noise
 	recent    float64 // the same over the last frames, for weak tones
 	n0        float64 // mean noise power of a bin, from before the onset
+	noise     float64 // the same now, of the bins around; not under n0
 	low, high int     // frames in a row under, over its own level
 	unknown   int     // frames in a row that were not known
 	state     trackState
@@ -43,7 +44,7 @@ const (
 func (t *track) level() float64 { return 20 * math.Log10(max(t.amp, 1e-9)) }
 
 // snr is the power in the bins over that of their noise.
-func (t *track) snr() float64 { return t.power / (3 * t.n0) }
+func (t *track) snr() float64 { return t.power / (3 * t.noise) }
 
 // search opens tracks on the bins that stand out.
 func (d *Detector) search() {
@@ -89,6 +90,27 @@ func peak[T int32 | float32](x []T, i int) bool {
 	return true
 }
 
+// merge drops one of two tracks that have met on one tone: the refused one, or
+// the younger.
+func (d *Detector) merge() {
+	for i := range d.tracks {
+		for k := range d.tracks[:i] {
+			a, b := &d.tracks[i], &d.tracks[k]
+			if !a.active || !b.active || a.bin-b.bin > 2 || b.bin-a.bin > 2 {
+				continue
+			}
+			if a.id < b.id {
+				a, b = b, a
+			}
+			// a is the younger.
+			if b.state == rejected && a.state != rejected {
+				a = b
+			}
+			a.active = false
+		}
+	}
+}
+
 func (d *Detector) taken(bin int) bool {
 	for i := range d.tracks {
 		if t := &d.tracks[i]; t.active && bin >= t.bin-6 && bin <= t.bin+6 {
@@ -107,13 +129,15 @@ func (d *Detector) open(bin int) {
 		if t.active || t.last+4*hop > d.frame && t.last > 0 {
 			continue
 		}
-		// Backwards, the excess over twice the noise adds up until the onset.
+		// Backwards, the excess over twice the noise adds up until the onset;
+		// that over a third of the tone, where that is more.
 		f, best, back, sum := d.floor, int32(0), 0, int32(0)
+		over := max(2*unity, (f.ago(bin, 0)+f.ago(bin, 1))/6)
 		for k := range rows {
 			if d.frame-int64(k)*hop < 0 {
 				break
 			}
-			if sum += f.ago(bin, k) - 2*unity; sum > best {
+			if sum += f.ago(bin, k) - over; sum > best {
 				best, back = sum, k
 			}
 		}
@@ -124,6 +148,7 @@ func (d *Detector) open(bin int) {
 			onset: float64(first) + frameLen*5/8, fromStart: first <= hop,
 			n0: f.noise(bin),
 		}
+		t.noise = t.n0
 		t.power = max(0, d.three(bin)-3*t.n0)
 		if back > 4 {
 			// Weak: its level is the mean since the onset.
@@ -155,10 +180,13 @@ func (d *Detector) follow(t *track, known bool, emit func(Event)) {
 		return
 	}
 	t.unknown = 0
-	s := d.three(t.bin) - 3*t.n0
+	if (d.frame-t.born)/hop%4 == 3 {
+		t.noise = max(t.n0, d.floor.noise(t.bin))
+	}
+	s := d.three(t.bin) - 3*t.noise
 	// A weak tone is judged by a mean of frames, and its own level is longer in
 	// the making: single frames say little.
-	gone, keep, patience, late := s < fall*t.power || s < t.n0, 0.2, 2, 0
+	gone, keep, patience, late := s < fall*t.power || s < t.noise, 0.2, 2, 0
 	if t.snr() < 12 {
 		t.recent += 0.3 * (s - t.recent)
 		gone, keep, patience, late = t.recent < 0.4*t.power, 0.06, 2, 2
@@ -172,7 +200,7 @@ func (d *Detector) follow(t *track, known bool, emit func(Event)) {
 			d.end(t, float64(d.frame-int64(t.low+late)*hop)+frameLen*5/8, emit)
 			return
 		}
-	case s > jump*t.power && d.frame-t.born > 6*hop && t.snr() > 3:
+	case s > jump*t.power && s > 12*t.noise && d.frame-t.born > 6*hop:
 		t.low, t.high = 0, t.high+1
 		if t.high >= 2 {
 			d.louder(t, emit)
@@ -227,7 +255,7 @@ func (d *Detector) louder(t *track, emit func(Event)) {
 	at := float64(d.frame-hop) + frameLen*5/8
 	d.finish(t, at, emit)
 	d.lastID++
-	*t = track{active: true, id: d.lastID, bin: bin, born: d.frame, last: d.frame, onset: at, n0: n0}
+	*t = track{active: true, id: d.lastID, bin: bin, born: d.frame, last: d.frame, onset: at, n0: n0, noise: n0}
 	t.power = max(0, d.three(bin)-3*n0)
 	t.recent = t.power
 }
@@ -253,6 +281,11 @@ func (d *Detector) decide(t *track, emit func(Event)) {
 		d.split(t, m.gapFrom, m.gapTo, emit)
 		return
 	}
+	if m.rise > t.onset {
+		// What came before was something weaker at its place.
+		t.onset, t.timed = m.rise, false
+		return
+	}
 	t.take(m)
 	if why := d.judge(t, m, now, true); why != "" {
 		t.state = rejected
@@ -270,7 +303,7 @@ func (d *Detector) split(t *track, from, to float64, emit func(Event)) {
 	d.lastID++
 	*t = track{
 		active: true, id: d.lastID, bin: old.bin, drift: old.drift, born: int64(to) / hop * hop,
-		last: d.frame, onset: to, power: old.power, recent: old.power, n0: old.n0,
+		last: d.frame, onset: to, power: old.power, recent: old.power, n0: old.n0, noise: old.noise,
 	}
 }
 

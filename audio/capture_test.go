@@ -364,6 +364,10 @@ func TestCaptureKillsTheGroup(t *testing.T) {
 	if err := c.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// It neither writes nor listens when it is killed: nothing else ends it.
+	if err := c.Read(t.Context(), time.Now().Add(time.Minute), ignore); !errors.Is(err, rig.ErrEarLost) {
+		t.Fatal(err)
+	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +390,7 @@ func TestCaptureDiesWithItsOwner(t *testing.T) {
 	said, _ := bufio.NewReader(out).ReadString('\n')
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if said != "open\n" {
+	if said != "deaf\n" {
 		t.Fatalf("the owner said %q", said)
 	}
 	waitGone(t, pidFile)

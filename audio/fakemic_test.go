@@ -212,14 +212,20 @@ func wrapperChild(args []string) int {
 	return 0
 }
 
-// ownerChild is the main program: it captures from a deaf child until it dies.
+// ownerChild is the main program: it captures from a deaf child until that
+// writes nothing any more, says so, and waits to be killed.
 func ownerChild(pidFile string) int {
-	c := audio.NewCapture(audio.CaptureOptions{Command: []string{os.Args[0], "child", "deaf", pidFile}, Version: fakeVersion})
+	c := audio.NewCapture(audio.CaptureOptions{
+		Command: []string{os.Args[0], "child", "deaf", pidFile}, Version: fakeVersion, Stall: time.Hour,
+	})
 	if err := c.Open(context.Background()); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	fmt.Println("open")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = c.Read(ctx, time.Now().Add(time.Hour), func(pcm.Block) {})
+	fmt.Println("deaf")
 	time.Sleep(time.Hour)
 	return 0
 }

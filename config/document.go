@@ -138,6 +138,9 @@ func (d *document) syntax(e *yaml.LoadError, data []byte) {
 
 func (d *document) report(at mark, key path, wrong, right string) {
 	d.found[at] = true
+	if len(d.problems) >= enough {
+		return
+	}
 	d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Key: key.String(), Wrong: wrong, Right: right})
 }
 
@@ -260,6 +263,9 @@ func (d *document) load(n *yaml.Node, p path, out any) {
 	}
 	root := reflect.TypeOf(out)
 	for _, e := range loadErrors(err) {
+		if len(d.problems) >= enough {
+			return
+		}
 		at := mark{e.Mark.Line, e.Mark.Column}
 		if alreadySet.MatchString(e.Message) {
 			continue // walk has said so
@@ -268,7 +274,7 @@ func (d *document) load(n *yaml.Node, p path, out any) {
 			key := d.keys[at]
 			above := key[:len(key)-1]
 			known := keysOf(typeAt(root, above[len(p):]))
-			d.report(at, key, fmt.Sprintf("unknown key %q", m[1]), suggest(m[1], known))
+			d.report(at, key, fmt.Sprintf("unknown key %q", shorten(m[1])), suggest(m[1], known))
 			d.meant[above.to(Nearest(m[1], known)).String()] = true
 			continue
 		}

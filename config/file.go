@@ -58,7 +58,7 @@ func (p path) String() string {
 		if i > 0 {
 			b.WriteString(".")
 		}
-		b.WriteString(part)
+		b.WriteString(shorten(part))
 	}
 	return b.String()
 }

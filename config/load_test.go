@@ -367,3 +367,23 @@ func TestManyProblems(t *testing.T) {
 		})
 	}
 }
+
+// The relays that a simulated bench has without naming them, and with them what
+// is filled in for each role.
+func TestRelaysOfTheDefaultBench(t *testing.T) {
+	b, err := config.LoadBench("default-bench.yaml", config.DefaultBench(), testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []rig.RelaySpec
+	for _, r := range b.Relays {
+		specs = append(specs, r.Spec())
+	}
+	want := []rig.RelaySpec{
+		{Name: "power", Role: rig.RolePower, Safe: rig.SafeKeep, MinOff: 3 * time.Second, Settle: 50 * time.Millisecond, Life: 100_000},
+		{Name: "reset", Role: rig.RolePress, Safe: rig.SafeOff, MaxOn: 40 * time.Second, Settle: 50 * time.Millisecond, Life: 100_000},
+	}
+	if diff := cmp.Diff(want, specs); diff != "" {
+		t.Error(diff)
+	}
+}

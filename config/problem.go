@@ -61,6 +61,9 @@ func (p Problems) Unwrap() []error {
 // most is how many problems of a file are told: more only hide the first.
 const most = 100
 
+// enough is how many are looked for; who has so many has the wrong file.
+const enough = 10 * most
+
 // sorted is the problems by line and column, each once, and no more than most.
 func (p Problems) sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
@@ -68,7 +71,7 @@ func (p Problems) sorted() Problems {
 	})
 	p = slices.Compact(p)
 	if more := len(p) - most; more > 0 {
-		p = append(p[:most:most], Problem{File: p[0].File, Wrong: fmt.Sprintf("and %d problems more", more), Right: "is this the right file?"})
+		p = append(p[:most:most], Problem{File: p[0].File, Wrong: moreText(more), Right: "is this the right file?"})
 	}
 	return p
 }
@@ -143,4 +146,11 @@ func distance(a, b string) int {
 		}
 	}
 	return rows[len(r)][len(s)]
+}
+
+func moreText(more int) string {
+	if more+most >= enough {
+		return fmt.Sprintf("and more than %d problems more", more-1)
+	}
+	return fmt.Sprintf("and %d problems more", more)
 }

@@ -176,6 +176,9 @@ func (r *relay) Set(on bool) error {
 	return r.set(on)
 }
 
+// set switches. After a driver's error it takes only the safe state: what the
+// driver does after an error is not known, but to try to be safe is always
+// better than not to.
 func (r *relay) set(on bool) error {
 	if r.failed != nil && on {
 		return fmt.Errorf("relay %s: its driver failed before and takes only the safe state now: %w", r.spec.Name, r.failed)

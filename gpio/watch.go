@@ -18,9 +18,9 @@ type Interference struct {
 // report is called from a goroutine that stop ends; it must not call stop.
 // Stop the watch before the bank is closed: giving lines back is a release too.
 //
-// It sees what goes through the kernel (another program after this one lost a
-// line, a chip that is unbound). What writes the SoC's registers (pinctrl,
-// raspi-gpio, periph's memory-mapped pins) it cannot see; the read-back does.
+// It sees what goes through the kernel: a chip that is unbound, another program
+// that takes the line then. It cannot see what writes the SoC's registers
+// (pinctrl, raspi-gpio, periph's memory-mapped pins); the read-back does.
 func (b *Bank) Watch(h Host, report func(Interference)) (stop func() error, err error) {
 	var chips []KernelChip
 	stop = func() error {

@@ -106,7 +106,13 @@ func TestServeAWholeReset(t *testing.T) {
 		t.Errorf("login: %d", got)
 	}
 	control(t, s, "/power?on=false")
-	until(t, s, "off", func(tr sim.Truth) bool { return tr.Phase == "off" })
+	until(t, s, "off and refusing", func(tr sim.Truth) bool {
+		c, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			c.Close()
+		}
+		return tr.Phase == "off" && err != nil
+	})
 	control(t, s, "/reset?on=true")
 	until(t, s, "shorted", func(tr sim.Truth) bool { return tr.Shorted })
 	control(t, s, "/power?on=true")

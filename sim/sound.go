@@ -77,7 +77,7 @@ func (r *room) setUp(o Options) {
 func (w *World) beginRoom() {
 	r := &w.room
 	r.unplugAt = 0
-	r.mic = synth.Mic{FloorDBFS: -84}
+	r.mic = synth.Mic{}
 	switch {
 	case w.faults[micDead]:
 		r.mic.Dead = true

@@ -137,6 +137,9 @@ func defaultTo(s *string, d string) {
 func (w *World) BeginCycle(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.cutOff() {
+		defer w.witness(network, true)
+	}
 	w.cycle, w.act = n, arranging
 	w.faults = draw(w.opts.Faults, w.opts.Seed, n)
 	w.rnd = rand.New(rand.NewPCG(w.opts.Seed, uint64(n)))

@@ -67,6 +67,7 @@ type restartWatch struct {
 	downs   int       // looks in a row without an answer while it was up
 	outages int
 	best    Reach
+	garbage bool // nonsense came, once at least
 	last    Sight
 }
 
@@ -74,6 +75,7 @@ type restartWatch struct {
 func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
 	w.last = sight
 	w.best = max(w.best, sight.Reach)
+	w.garbage = w.garbage || sight.Reach == ReachGarbage
 	if sight.Reach >= ReachAnswers && w.first.IsZero() {
 		w.first = now
 		if early := now.Sub(w.since); early >= least && least > 0 {
@@ -92,7 +94,7 @@ func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
 				w.prove("it went away and came back")
 			}
 		}
-	case sight.Reach >= ReachAnswers: // there, and not ready
+	case sight.Reach > ReachSilent: // there, and not ready
 		w.downs, w.up = 0, time.Time{}
 	case !w.first.IsZero():
 		w.downs++
@@ -173,7 +175,7 @@ func restartReason(w restartWatch) Reason {
 		return ReasonUnstable
 	case w.best == ReachSilent:
 		return ReasonNoRestart
-	case w.best == ReachGarbage:
+	case w.garbage:
 		return ReasonDUTGarbage
 	}
 	return ReasonNoAnswer

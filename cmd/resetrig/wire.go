@@ -128,6 +128,7 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 		Model: m, Seed: s.Seed, URL: w.cfg.DUT.URL, Serial: w.cfg.DUT.Serial, MAC: w.cfg.DUT.MAC,
 		Login:          w.cfg.DUT.Login.Password.Reveal(),
 		MovesToDefault: w.cfg.DUT.AfterReset.URL != "",
+		Start:          time.Now(), // a label: nothing that is measured depends on it
 	}
 	for _, f := range s.Faults {
 		o.Faults = append(o.Faults, sim.Fault{Name: f.Name, Probability: f.Probability})

@@ -56,8 +56,8 @@ type Login struct {
 // Relay is one actuator.
 type Relay struct {
 	Name   string `yaml:"-"`
-	Pin    string `yaml:"pin" jsonschema:"pattern=^[^ ]+$" jsonschema_description:"the line's name as the kernel or the driver has it, like GPIO23"`
-	Driver string `yaml:"driver" jsonschema:"enum=cdev,enum=periph,default=cdev" jsonschema_description:"cdev is the kernel's character device; periph is for pins that only its host drivers know"`
+	Pin    string `yaml:"pin" jsonschema:"pattern=^[^ ]+$" jsonschema_description:"the line: its name, like GPIO23, chip and offset, like gpiochip0:23, or an expander's pin, like tca9534@1:0x20/3"`
+	Driver string `yaml:"driver" jsonschema:"enum=cdev,enum=periph,enum=i2c" jsonschema_description:"cdev is the kernel's character device, i2c a port expander, periph for pins that only its host drivers know; left out, it is i2c for a pin with an @ and else cdev"`
 	Active string `yaml:"active" jsonschema:"enum=high,enum=low" jsonschema_description:"high or low: the level of the pin that energises the relay. Boards differ: its page or the label at its inputs tells, and resetrig check --exercise proves it"`
 	// Contact is "no" or "nc": the contact that the DUT is wired to.
 	Contact string `yaml:"contact" jsonschema:"enum=no,enum=nc,default=no" jsonschema_description:"the contact that is wired: no closes when the relay is energised, nc opens"`
@@ -227,7 +227,7 @@ func (r *Relay) UnmarshalYAML(n *yaml.Node) error {
 	type plain Relay
 	// Songle SRD data sheet: 10 ms to operate, 1e5 electrical operations;
 	// modules take up to 15 ms, and contacts bounce.
-	*r = Relay{Driver: "cdev", Contact: "no", Settle: 50 * time.Millisecond, Life: 100_000}
+	*r = Relay{Contact: "no", Settle: 50 * time.Millisecond, Life: 100_000}
 	return n.Load((*plain)(r), strict)
 }
 
@@ -287,12 +287,18 @@ func LoadBench(name string, data []byte, env Env) (*Bench, error) {
 func (b *Bench) fill(folder string) {
 	if b.Simulate != nil && b.Relays == nil {
 		b.Relays = Relays{
-			{Name: "power", Driver: "cdev", Contact: "no", MinOff: 3 * time.Second, Settle: 50 * time.Millisecond, Life: 100_000},
-			{Name: "reset", Driver: "cdev", Contact: "no", Settle: 50 * time.Millisecond, Life: 100_000},
+			{Name: "power", Contact: "no", MinOff: 3 * time.Second, Settle: 50 * time.Millisecond, Life: 100_000},
+			{Name: "reset", Contact: "no", Settle: 50 * time.Millisecond, Life: 100_000},
 		}
 	}
 	for i := range b.Relays {
 		r := &b.Relays[i]
+		if r.Driver == "" {
+			r.Driver = "cdev"
+			if strings.Contains(r.Pin, "@") {
+				r.Driver = "i2c"
+			}
+		}
 		if r.Role == "" {
 			r.Role = rig.RolePress
 			if r.Name == "power" {

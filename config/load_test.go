@@ -387,3 +387,13 @@ func TestRelaysOfTheDefaultBench(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestDriverOfExpanderPin(t *testing.T) {
+	b, err := config.LoadBench("b.yaml", []byte("bench: b\ndut: {model: m, serial: AAAA, url: http://h}\nrelays:\n  power: {pin: 'tca9534@1:0x20/3', active: high}\n"), testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Relays[0].Driver; got != "i2c" {
+		t.Errorf("the driver is %q, want i2c", got)
+	}
+}

@@ -2,7 +2,6 @@ package nvr
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/icholy/digest"
@@ -82,8 +81,8 @@ func parseValue(s string) (value, rest string) {
 }
 
 // findChallenge is digest.Transport's hook: the first digest challenge that
-// can be answered. Where auth is offered it is taken, in whatever order it is
-// listed.
+// can be answered. Its list of qop is split without the spaces, which the
+// library would keep: it takes auth only where it finds that very word.
 func findChallenge(h http.Header) (*digest.Challenge, error) {
 	for _, c := range challenges(h) {
 		if c.scheme != "digest" || c.params["nonce"] == "" {
@@ -92,9 +91,6 @@ func findChallenge(h http.Header) (*digest.Challenge, error) {
 		var qop []string
 		for _, q := range strings.FieldsFunc(c.params["qop"], func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
 			qop = append(qop, strings.ToLower(q))
-		}
-		if slices.Contains(qop, "auth") {
-			qop = []string{"auth"}
 		}
 		dc := &digest.Challenge{
 			Realm: c.params["realm"], Nonce: c.params["nonce"], Opaque: c.params["opaque"],

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (s *session) send(ctx context.Context, path string) (*answer, error) {
 func (s *session) judge(a *answer) error {
 	sent := s.wire.seen.sent
 	invalid := strings.Contains(a.body, "Invalid Authority")
-	lockWord := strings.Contains(strings.ToLower(a.body), "lock")
+	lockWord := locked.MatchString(a.body)
 	switch {
 	case a.status == http.StatusUnauthorized && !sent:
 		return fmt.Errorf("log in as %q: %w: 401 without a challenge that can be answered; nothing was sent", s.cred.User, rig.ErrGarbage)
@@ -100,13 +101,18 @@ func (s *session) judge(a *answer) error {
 	return nil
 }
 
+// locked is a body that speaks of the lock.
+var locked = regexp.MustCompile(`(?i)\block(ed|out)?\b`)
+
 // errForbidden is a login that is accepted and may not do this.
 var errForbidden = errors.New("the login has no right to this")
 
 // refused books one refused login and says why.
 func (s *session) refused(why error) error {
 	d := s.d
-	d.tried[credentialKey(s.cred)] = true
+	if errors.Is(why, rig.ErrRefused) { // a locked unit refuses the right password too
+		d.tried[credentialKey(s.cred)] = true
+	}
 	s.proven = false
 	if err := d.o.Ledger.Refused(d.keys()[0], d.o.Clock.Now()); err != nil {
 		return fmt.Errorf("book a refused login: %w (%w)", err, why)

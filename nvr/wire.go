@@ -22,7 +22,7 @@ import (
 // some tens of kilobytes.
 const maxAnswer = 1 << 20
 
-// ErrTooLong is an answer beyond any that a recorder gives.
+// errTooLong is an answer beyond any that a recorder gives.
 var errTooLong = fmt.Errorf("answer of more than %d bytes", maxAnswer)
 
 // answer is one whole HTTP answer.

@@ -387,6 +387,11 @@ func TestLocked(t *testing.T) {
 	if r.Reason != rig.ReasonLocked || b.book.booked() != before+1 {
 		t.Errorf("%+v, booked %d, want %d", r, b.book.booked(), before+1)
 	}
+	// A lock says nothing of the password: once it is over, it is asked anew.
+	b.u.do(func() { b.u.hook, b.u.accounts["admin"] = nil, "third1234" })
+	if r := d.Login(t.Context(), rig.Credential{User: "admin", Password: "third1234"}); r.Result != nvr.LoginAccepted {
+		t.Errorf("after the lock: %+v", r)
+	}
 }
 
 func TestUnansweredChallengeIsNoRefusal(t *testing.T) {

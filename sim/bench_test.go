@@ -203,7 +203,7 @@ func (b *bench) markOld() {
 
 const urlMarked = "Marked%232026"
 
-// level is the RMS of what is heard until then, in dBFS, and its peak.
+// hear is the sound of the next d.
 func (b *bench) hear(s *sim.Sound, d time.Duration) []float32 {
 	b.Helper()
 	var all []float32

@@ -112,8 +112,8 @@ func TestNewGenerationIsResetIntoUninitialised(t *testing.T) {
 	}
 }
 
-// watch probes each second without credentials and tells the second, counted
-// from now, at which the answer's realm, status or silence changed.
+// uptimes asks each second, without credentials, whether the unit is ready, and
+// counts the answers, the silences and the changes from one to the other.
 func (b *bench) uptimes(d time.Duration) (answered, silent int, restarts int) {
 	b.Helper()
 	was := false

@@ -238,6 +238,13 @@ func (d *Detector) step(emit func(Event)) {
 	d.fft.load(d.at(d.frame, frameLen), d.window)
 	d.fft.transform()
 	d.fft.power(d.power, d.floor.lo)
+	if x := d.power[0]; x-x != 0 {
+		// A sample that is no number spoils every bin.
+		d.mend()
+		d.fft.load(d.at(d.frame, frameLen), d.window)
+		d.fft.transform()
+		d.fft.power(d.power, d.floor.lo)
+	}
 	d.floor.hold(&d.tracks)
 	seen := d.floor.update(d.power, known)
 	d.floor.release(&d.tracks)
@@ -249,6 +256,20 @@ func (d *Detector) step(emit func(Event)) {
 	d.merge()
 	if seen {
 		d.search()
+	}
+}
+
+// mend makes zeros of the frame's samples that are no numbers, or beyond
+// anything a converter gives.
+func (d *Detector) mend() {
+	for i := d.frame; i < d.frame+frameLen; i++ {
+		k := i & (ringLen - 1)
+		if v := d.ring[k]; !(v > -1e6 && v < 1e6) {
+			d.ring[k] = 0
+			if k < frameLen {
+				d.ring[ringLen+k] = 0
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package audio_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -254,6 +255,47 @@ func BenchmarkDetector(b *testing.B) {
 					b.ReportMetric(s/(30.0*16000/512)*1e9, "ns/frame")
 				})
 			}
+		}
+	}
+}
+
+// TestAccuracy prints, by noise, what is found and how well, and holds the
+// detector to the figures of its contract.
+func TestAccuracy(t *testing.T) {
+	for _, c := range []struct{ cn0, found, onsetMs, hz float64 }{
+		{20, 0.5, 60, 1}, {22, 0.8, 40, 0.8}, {25, 0.95, 20, 0.5}, {30, 1, 4, 0.3}, {40, 1, 1.2, 0.2}, {60, 1, 1.2, 0.05},
+	} {
+		const n = 60
+		var onset, length, hz []float64
+		for seed := range uint64(n) {
+			on := 1.5 + 0.00731*float64(seed)
+			x := scene(5, 1000+seed, func(r *synth.Room) {
+				r.SetNoise(synth.NoiseSpec{White: white(c.cn0)})
+				r.Add(synth.Piezo(r.Samples(on), r.Samples(2), 3100+0.37*float64(seed), -25))
+			})
+			events, _ := hear(t, rate, profile, x, 4096)
+			l := longs(events)
+			if len(l) != 1 {
+				continue
+			}
+			onset = append(onset, 1000*math.Abs(l[0].Onset-on))
+			length = append(length, 1000*math.Abs(l[0].End-l[0].Onset-2))
+			hz = append(hz, math.Abs(l[0].FrequencyHz-3100-0.37*float64(seed)))
+		}
+		for _, v := range [][]float64{onset, length, hz} {
+			slices.Sort(v)
+		}
+		q := func(v []float64, p float64) float64 { return v[int(p*float64(len(v)-1))] }
+		if len(onset) < int(c.found*n) {
+			t.Errorf("%.0f dB-Hz: found %d of %d", c.cn0, len(onset), n)
+		}
+		if len(onset) == 0 {
+			continue
+		}
+		t.Logf("%2.0f dB-Hz: %d of %d; median (90 %%): onset %.2f (%.2f) ms, length %.2f (%.2f) ms, frequency %.3f (%.3f) Hz",
+			c.cn0, len(onset), n, q(onset, 0.5), q(onset, 0.9), q(length, 0.5), q(length, 0.9), q(hz, 0.5), q(hz, 0.9))
+		if q(onset, 0.5) > c.onsetMs || q(hz, 0.5) > c.hz {
+			t.Errorf("%.0f dB-Hz: want onset within %.1f ms and frequency within %.2f Hz in the median", c.cn0, c.onsetMs, c.hz)
 		}
 	}
 }

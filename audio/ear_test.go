@@ -42,7 +42,7 @@ func (s *roomSource) Close() error               { return nil }
 
 func (s *roomSource) Read(ctx context.Context, until time.Time, emit func(pcm.Block)) error {
 	buf := make([]float32, 320)
-	for s.at(float64(s.pos+320) / rate).Compare(until) <= 0 {
+	for s.at(float64(s.pos+320)/rate).Compare(until) <= 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -6,8 +6,11 @@ import (
 	"math/cmplx"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"gonum.org/v1/gonum/dsp/fourier"
+
+	"resetrig/pcm/synth"
 )
 
 func TestFFTAgainstGonum(t *testing.T) {
@@ -72,4 +75,34 @@ func BenchmarkFFT(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkShare prints how fast a room with a fan is heard, and which share of
+// that time is the transform alone.
+func BenchmarkShare(b *testing.B) {
+	r := synth.NewRoom(workRate, 1)
+	n := synth.OfficeNoise()
+	n.Fan, n.FanTone = -60, -62
+	r.SetNoise(n)
+	r.Add(synth.Piezo(r.Samples(10), r.Samples(2), 3100, -25))
+	x := make([]float32, 30*workRate)
+	r.Render(x, 0)
+	d, err := NewDetector(workRate, Profile{FrequencyHz: 3100, LevelDBFS: -25})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		d.Process(x, func(Event) {})
+	}
+	frames := float64(len(x) / hop)
+	frame := b.Elapsed().Seconds() / float64(b.N) / frames
+	begin := time.Now()
+	for range 20000 {
+		d.fft.load(d.at(0, frameLen), d.window)
+		d.fft.transform()
+	}
+	bare := time.Since(begin).Seconds() / 20000
+	b.ReportMetric(30/(frame*frames), "×realtime")
+	b.ReportMetric(100*bare/frame, "%FFT")
+	b.ReportMetric(frame*1e9, "ns/frame")
 }

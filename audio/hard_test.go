@@ -153,6 +153,13 @@ func TestHardCases(t *testing.T) {
 			r.Add(beepAt(r, 2, 2, -25))
 			r.AddSound(0, synth.Speech(rate, 3, 16, -26))
 		}, want: []span{{2, 4, 0.03}}},
+		"no numbers": {build: func(r *synth.Room) {
+			office(r)
+			r.Add(beepAt(r, 2, 2, -25))
+		}, after: func(x []float32) {
+			x[10000], x[20000] = float32(math.NaN()), float32(math.Inf(1))
+			x[40000], x[40001], x[100000] = float32(math.NaN()), math.MaxFloat32, float32(math.Inf(-1))
+		}, want: []span{{2, 4, 0}}},
 		"hum": {build: func(r *synth.Room) {
 			r.SetNoise(synth.NoiseSpec{White: -70, Pink: -60, Hum: -25, HumTop: 4000})
 			r.Add(beepAt(r, 3, 2, -25))

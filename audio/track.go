@@ -94,6 +94,9 @@ func peak[T int32 | float32](x []T, i int) bool {
 // the younger.
 func (d *Detector) merge() {
 	for i := range d.tracks {
+		if !d.tracks[i].active {
+			continue
+		}
 		for k := range d.tracks[:i] {
 			a, b := &d.tracks[i], &d.tracks[k]
 			if !a.active || !b.active || a.bin-b.bin > 2 || b.bin-a.bin > 2 {

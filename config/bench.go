@@ -57,7 +57,7 @@ type Login struct {
 type Relay struct {
 	Name   string `yaml:"-"`
 	Pin    string `yaml:"pin" jsonschema:"pattern=^[^ ]+$" jsonschema_description:"the line: its name, like GPIO23, chip and offset, like gpiochip0:23, or an expander's pin, like tca9534@1:0x20/3"`
-	Driver string `yaml:"driver" jsonschema:"enum=cdev,enum=periph,enum=i2c" jsonschema_description:"cdev is the kernel's character device, i2c a port expander, periph for pins that only its host drivers know; left out, it is i2c for a pin with an @ and else cdev"`
+	Driver string `yaml:"driver" jsonschema:"enum=cdev,enum=periph,enum=i2c,enum=web" jsonschema_description:"cdev is the kernel's character device, i2c a port expander, web a switch on the network, periph for pins that only its host drivers know; left out, it is web for an address, i2c for a pin with an @, and else cdev"`
 	Active string `yaml:"active" jsonschema:"enum=high,enum=low" jsonschema_description:"high or low: the level of the pin that energises the relay. Boards differ: its page or the label at its inputs tells, and resetrig check --exercise proves it"`
 	// Contact is "no" or "nc": the contact that the DUT is wired to.
 	Contact string `yaml:"contact" jsonschema:"enum=no,enum=nc,default=no" jsonschema_description:"the contact that is wired: no closes when the relay is energised, nc opens"`

@@ -128,6 +128,9 @@ func (d *document) relay(r Relay, pins map[string]string, real bool) {
 		d.needed(r.Active, at.to("active"), "write high or low, the level of the pin that energises this relay. There is no default because boards differ: the board's page or the label at its inputs tells, and resetrig check --exercise proves it")
 	}
 	d.pin(r.Pin, "relay "+r.Name, at.to("pin"), pins)
+	if web := r.Driver == "web" || strings.Contains(r.Pin, "://"); web && !strings.Contains(r.Pin, "{on}") {
+		d.bad(at.to("pin"), fmt.Sprintf("%q does not say where on and off go", r.Pin), "write the address with {on} in it, which becomes true or false, like http://192.168.1.7/relay?on={on}")
+	}
 	if r.Driver == "periph" && r.Safe == rig.SafeKeep && real && r.Role == rig.RolePower {
 		d.bad(at.to("safe"), "the driver periph cannot look at a relay without disturbing it, and so cannot keep it as it is", "write safe: off, or use the driver cdev")
 	}

@@ -23,7 +23,7 @@ var beyondSchema = map[string][]string{
 	"depends on another key, or on a default": {
 		"bench/identity-missing", "bench/url-missing", "bench/login-password-missing", "bench/login-two-passwords",
 		"bench/relay-active-missing", "bench/relay-pin-missing", "bench/relay-min-over-max", "bench/two-relays-one-pin",
-		"bench/press-kept", "bench/relay-kept-by-periph", "bench/press-normally-closed", "bench/press-without-bound",
+		"bench/press-kept", "bench/relay-kept-by-periph", "bench/relay-web-address", "bench/press-normally-closed", "bench/press-without-bound",
 		"bench/sense-of-unknown-relay", "bench/sense-on-relay-pin", "bench/sense-active-missing", "bench/sense-key-of-another-kind",
 		"bench/sense-network-by-pin", "bench/sense-relay-by-tcp", "bench/sense-press-by-carrier", "bench/sense-press-by-current",
 		"bench/sense-current-incomplete", "bench/sense-bus-on-relay-pin", "bench/ear-device-missing", "bench/ear-beep-and-calibration",

@@ -37,15 +37,15 @@ type pressArgs struct {
 
 type holdArgs struct {
 	For           time.Duration `yaml:"for" jsonschema:"required" jsonschema_description:"how long at least, like 15s"`
-	Since         string        `yaml:"since" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest" jsonschema_description:"the moment that it counts from, like power-on"`
+	Since         string        `yaml:"since" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest,enum=now" jsonschema_description:"the moment that it counts from, like power-on"`
 	UntilBeepEnds time.Duration `yaml:"until-beep-ends" jsonschema_description:"and, if a long beep sounds, so long after its end, like 1s"`
 	Cap           time.Duration `yaml:"cap" jsonschema_description:"but never longer than this; a second before the dead man unless said otherwise"`
 }
 
 type hearArgs struct {
 	Beep    string        `yaml:"beep" jsonschema:"required,enum=long" jsonschema_description:"long"`
-	From    string        `yaml:"from" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest" jsonschema_description:"the moment at which the window begins, like power-on"`
-	To      string        `yaml:"to" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest" jsonschema_description:"the moment at which it ends, like release"`
+	From    string        `yaml:"from" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest,enum=now" jsonschema_description:"the moment at which the window begins, like power-on"`
+	To      string        `yaml:"to" jsonschema:"required,enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest,enum=now" jsonschema_description:"the moment at which it ends, like release"`
 	Verdict string        `yaml:"verdict" jsonschema:"required,enum=required,enum=expected,enum=forbidden" jsonschema_description:"required, expected (its absence is only noted) or forbidden"`
 	Least   time.Duration `yaml:"least" jsonschema_description:"the shortest that the beep may be"`
 	Most    time.Duration `yaml:"most" jsonschema_description:"the longest that the beep may be"`
@@ -54,7 +54,7 @@ type hearArgs struct {
 type restartedArgs struct {
 	Within time.Duration `yaml:"within" jsonschema:"required" jsonschema_description:"how long it may take, like 5m"`
 	Stable time.Duration `yaml:"stable" jsonschema:"required" jsonschema_description:"how long it must go on answering, like 20s"`
-	Since  string        `yaml:"since" jsonschema:"enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest" jsonschema_description:"the moment that it counts from; latest unless said otherwise: the latest of power-on, release and reset"`
+	Since  string        `yaml:"since" jsonschema:"enum=power-on,enum=power-off,enum=press,enum=release,enum=reset,enum=latest,enum=now" jsonschema_description:"the moment that it counts from; latest unless said otherwise: the latest of power-on, release and reset"`
 }
 
 type persistsArgs struct {

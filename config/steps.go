@@ -32,7 +32,7 @@ type args interface{ step() rig.Step }
 var (
 	anywhere = []string{"arrange", "act", "assert"}
 	before   = []string{"arrange", "act"}
-	moments  = []string{"power-on", "power-off", "press", "release", "reset", "latest"}
+	moments  = []string{"power-on", "power-off", "press", "release", "reset", "latest", "now"}
 )
 
 // stepKinds are all steps, in the order in which a cycle tends to have them.

@@ -97,11 +97,13 @@ func (h Host) openRelay(x *expanders, s RelaySpec, count Counter) (*relay, error
 		pin, err = x.openPin(s.Pin, pgpio.Level(active != s.ActiveLow), s.Keep)
 	case Periph:
 		pin, err = h.registered(s.Pin)
+	case Web:
+		pin, err = openWeb(s.Pin)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("relay %s: %w", s.Name, err)
 	}
-	r, err := newRelay(s, pin, count, driver == Periph)
+	r, err := newRelay(s, pin, count, driver == Periph || driver == Web && !s.Keep)
 	if err != nil {
 		return nil, err
 	}

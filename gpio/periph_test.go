@@ -123,7 +123,7 @@ func TestPeriphRefused(t *testing.T) {
 		{"an alias of a line", "pin P1_37 is another name of the line GPIO26", periphSpec("P1_37")},
 		{"unknown", "periph knows no pin D9", periphSpec("D9")},
 		{"kept", "cannot keep one", func() gpio.RelaySpec { s := periphSpec("D0"); s.Keep = true; return s }()},
-		{"another driver", "there are cdev, periph and i2c", func() gpio.RelaySpec { s := periphSpec("D0"); s.Driver = "sysfs"; return s }()},
+		{"another driver", "there are cdev, periph, i2c and web", func() gpio.RelaySpec { s := periphSpec("D0"); s.Driver = "sysfs"; return s }()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"resetrig/rig"
@@ -28,16 +29,18 @@ const (
 	Cdev   Driver = "cdev"   // the kernel's character device
 	Periph Driver = "periph" // a pin of periph that only it knows
 	I2C    Driver = "i2c"    // a port expander: the pin has an @
+	Web    Driver = "web"    // a switch on the network: the pin is an address with {on} in it
 )
 
 // RelaySpec is one relay as it is wired.
 type RelaySpec struct {
 	Name string
 	// Pin is a line's name (GPIO26), chip and offset (gpiochip0:26), a name in
-	// periph's registry, or an expander's pin (tca9534@1:0x20/3).
+	// periph's registry, an expander's pin (tca9534@1:0x20/3), or the address of
+	// a switch on the network (http://192.168.1.7/relay?on={on}).
 	Pin    string
 	Chip   string // narrows a line's name to a chip; optional
-	Driver Driver // empty: I2C for a pin with an @, else Cdev
+	Driver Driver // empty: Web for an address, I2C for a pin with an @, else Cdev
 	// ActiveLow: a low voltage energises the relay.
 	ActiveLow bool
 	Contact   Contact
@@ -62,19 +65,21 @@ func (s RelaySpec) Validate() error {
 		return fmt.Errorf("relay %s: a press is never kept: safe must be off", s.Name)
 	}
 	switch s.driver() {
-	case Cdev, I2C:
+	case Cdev, I2C, Web:
 	case Periph:
 		if s.Keep {
 			return fmt.Errorf("relay %s: driver periph cannot look at an output without disturbing it, so it cannot keep one: use safe: off", s.Name)
 		}
 	default:
-		return fmt.Errorf("relay %s: driver is %q; there are cdev, periph and i2c", s.Name, s.Driver)
+		return fmt.Errorf("relay %s: driver is %q; there are cdev, periph, i2c and web", s.Name, s.Driver)
 	}
 	return nil
 }
 
 func (s RelaySpec) driver() Driver {
 	switch {
+	case s.Driver == "" && strings.Contains(s.Pin, "://"):
+		return Web
 	case isExpander(s.Pin) && (s.Driver == "" || s.Driver == Periph):
 		return I2C
 	case s.Driver == "":

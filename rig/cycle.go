@@ -37,7 +37,8 @@ type cycle struct {
 	unfitAt  time.Time
 	lost     error
 
-	fails []*verdict
+	agreed map[Check]bool // what senses confirmed
+	fails  []*verdict
 	seen  evidence
 
 	// strictHears are the steps to come that need a fit ear. It is read by
@@ -65,7 +66,7 @@ func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpe
 	c := &cycle{
 		b: b, a: a, sc: sc, dir: spec.Dir, opsA: a.operations(),
 		start: b.Clock.Now(), moments: map[Moment]time.Time{},
-		beepAt: map[int]int{}, findings: map[string]Finding{},
+		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[Check]bool{},
 		rec: &Record{
 			ID: spec.ID, Run: spec.Run, Cycle: spec.Cycle, Attempt: spec.Attempt, Version: spec.Version,
 			Bench: b.Name, Scenario: sc.Name, Control: sc.Control, Params: sc.Params, Source: sc.Source,
@@ -194,6 +195,9 @@ func (c *cycle) moment(m Moment) time.Time {
 			}
 		}
 		return t
+	}
+	if m == Now {
+		return c.b.Clock.Now()
 	}
 	if t, ok := c.moments[m]; ok {
 		return t

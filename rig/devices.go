@@ -142,6 +142,8 @@ type DUT struct {
 	// NeedsProvision: after a reset the unit has no login until it is
 	// provisioned (the new generation).
 	NeedsProvision bool
+	// HasBaseline: the configuration right after a known good reset is known.
+	HasBaseline bool
 }
 
 // Programs runs a lab's own program for an exec step.

@@ -115,6 +115,10 @@ func (c *cycle) senseIs(ctx context.Context, sense Sense, s RelaySpec, want bool
 		c.check(k)
 		return c.contactFault(s, want)
 	}
+	if !c.agreed[k] { // once for each way of each relay is evidence enough
+		c.agreed[k] = true
+		c.check(k)
+	}
 	switch {
 	case s.Role == RolePress && want:
 		c.seen.pressClosed = true

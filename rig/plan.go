@@ -2,6 +2,7 @@ package rig
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,9 @@ type planner struct {
 }
 
 func (p *planner) add(format string, args ...any) {
-	p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(p.problems, text) {
+		p.problems = append(p.problems, text)
+	}
 }
 
 func (p *planner) relay(name string, role Role) (RelaySpec, bool) {
@@ -133,6 +136,7 @@ func (p *planner) step(s Step) {
 		p.needMark(s)
 	case DefaultState:
 		p.need(dut.Judge != nil, s, "a dialect that can judge the default state")
+		p.need(len(s.Functions) == 0 || dut.HasBaseline, s, "dut.baseline, the configuration after a known good reset; `resetrig nvr baseline record` makes one")
 		p.needMark(s)
 	case Persists:
 		p.relay("power", RolePower)

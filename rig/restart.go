@@ -91,7 +91,7 @@ func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
 		if w.up.IsZero() {
 			w.up = now
 			if w.outages > 0 {
-				w.prove("it went away and came back")
+				w.prove(wentAway)
 			}
 		}
 	case sight.Reach > ReachSilent: // there, and not ready
@@ -100,10 +100,12 @@ func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
 		w.downs++
 		if w.downs == 2 { // one lost answer is no restart
 			w.outages++
-			w.up = time.Time{}
+			w.up, w.first = time.Time{}, time.Time{}
 		}
 	}
 }
+
+const wentAway = "it went away and came back"
 
 func (w *restartWatch) prove(how string) {
 	if w.proof == "" {
@@ -149,10 +151,13 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 		k.Outcome, k.Reason = CheckUnknown, ReasonRestartUnobservable
 		k.Seen = fmt.Sprintf("it answered %.1f s after, too early for a restart, and did not go away since", w.first.Sub(w.since).Seconds())
 	}
-	if w.outages > 0 {
-		k.Seen += fmt.Sprintf("; it went away and came back (%d)", w.outages)
+	if w.outages > 1 || w.outages > 0 && w.proof != wentAway {
+		k.Seen += fmt.Sprintf("; outages since: %d", w.outages)
 	}
 	c.check(k)
+	if w.proof == "" {
+		return nil // a time that may be none of a restart is no measurement
+	}
 	c.measure("first_answer", w.first.Sub(w.since).Seconds(), "s")
 	c.measure("restart_time", w.up.Sub(w.since).Seconds(), "s")
 	return nil

@@ -36,6 +36,7 @@ const (
 	Release  Moment = "release"
 	Reset    Moment = "reset"  // Way 1: the command was accepted
 	Latest   Moment = "latest" // the latest of power-on, release and reset
+	Now      Moment = "now"    // when the step is reached
 )
 
 // BeepVerdict says what a beep in a window means.

@@ -294,7 +294,10 @@ func (c *cycle) hear(ctx context.Context, s Hear) error {
 		}
 	}
 	if !c.hearing || !c.unfitAt.IsZero() && c.unfitAt.Before(to.Add(earLatency)) {
-		k.Seen, k.Outcome, k.Reason = "the ear is unfit or absent: "+c.unfitText(), CheckUnknown, ReasonEarUnfit
+		k.Seen, k.Outcome, k.Reason = "the bench has no ear", CheckUnknown, ReasonEarUnfit
+		if c.b.Ear != nil {
+			k.Seen = "the ear is unfit: " + c.unfitText()
+		}
 		if strict {
 			c.check(k)
 			return errorf(ReasonEarUnfit, "the microphone is unfit: %s", c.unfitText())

@@ -136,6 +136,8 @@ func (c *cycle) weigh(checks []Check) error {
 		return errorf(ReasonWrongUnit, "another unit answers: %s", text)
 	case c.seen.defaultShown && failed[AboutInit] > 0:
 		return failf(ReasonReverted, "the DUT showed its default state and went back: %s", text)
+	case strings.HasPrefix(first.Name, "other/"):
+		return failf(ReasonOtherFunctions, "what was not named changed: %s", text)
 	case failed[AboutMarker] > 0 && passed[AboutMarker] == 0 && passed[AboutInit]+passed[AboutLogin] == 0:
 		return failf(ReasonResetIgnored, "everything that was marked is still there: %s", text)
 	case failed[AboutMarker] > 0:

@@ -70,9 +70,9 @@ func (e *LostRecordError) Error() string {
 func (e *LostRecordError) Unwrap() error { return e.Err }
 
 // Run arms the bench and runs the plan's cycles one after another. before is
-// called ahead of each cycle, and may be nil. The error is that of Bench.Arm,
+// called ahead of each attempt, and may be nil. The error is that of Bench.Arm,
 // of the journal, or wraps ErrStopRule; outcomes are in the tally.
-func Run(ctx context.Context, b *rig.Bench, sc *rig.Scenario, p Plan, j Journal, before func(cycle int)) (Tally, error) {
+func Run(ctx context.Context, b *rig.Bench, sc *rig.Scenario, p Plan, j Journal, before func(cycle, attempt int)) (Tally, error) {
 	var t Tally
 	if err := b.Plan(sc, p.Cycles); err != nil {
 		return t, err
@@ -83,14 +83,11 @@ func Run(ctx context.Context, b *rig.Bench, sc *rig.Scenario, p Plan, j Journal,
 	return t, err
 }
 
-func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, before func(int), t *Tally) error {
+func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, before func(int, int), t *Tally) error {
 	fails, errs := 0, 0
 	for n := 1; n <= p.Cycles && ctx.Err() == nil; n++ {
-		if before != nil {
-			before(n)
-		}
 		t.Cycles++
-		rec, err := attempts(ctx, b, a, sc, p, j, n, t)
+		rec, err := attempts(ctx, b, a, sc, p, j, n, before, t)
 		if err != nil {
 			return err
 		}
@@ -133,8 +130,11 @@ func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p
 
 // attempts runs one cycle until an attempt is no error, or none is left. Every
 // attempt is committed; the last one's record is returned.
-func attempts(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, n int, t *Tally) (rig.Record, error) {
+func attempts(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, n int, before func(int, int), t *Tally) (rig.Record, error) {
 	for try := 1; ; try++ {
+		if before != nil {
+			before(n, try)
+		}
 		spec, err := j.Begin(ctx, n, try)
 		if err != nil {
 			return rig.Record{}, fmt.Errorf("begin cycle %d: %w", n, err)

@@ -148,7 +148,11 @@ func (a *app) demoRun(ctx context.Context, p demoPart, cycles int, last **rig.Re
 	}
 	show := a.newProgress(false)
 	show.cycle(1, cycles)
-	s := series{kind: "soak", scenario: p.scenario, plan: soak.Plan{Cycles: cycles}}
+	kind := "soak"
+	if cycles == 1 {
+		kind = "cycle"
+	}
+	s := series{kind: kind, scenario: p.scenario, plan: soak.Plan{Cycles: cycles}}
 	return a.performOn(ctx, cfg, model, s, func(r rig.Record) {
 		*last = &r
 		show.done(r, cycles)

@@ -61,8 +61,12 @@ func (a *app) listCommand() *cobra.Command {
 				if c := r.Counts.Controls; c.All() > 0 {
 					t = c
 				}
+				state := string(r.State)
+				if !r.Ended.IsZero() {
+					state = fmt.Sprintf("exit %d", r.Exit)
+				}
 				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d pass\t%d fail\t%d error\t%d aborted\n",
-					r.ID, r.Started.Local().Format("2006-01-02 15:04"), r.Bench, r.Scenario, r.State, t.Pass, t.Fail(), t.Error, t.Aborted)
+					r.ID, r.Started.Local().Format("2006-01-02 15:04"), r.Bench, r.Scenario, state, t.Pass, t.Fail(), t.Error, t.Aborted)
 			}
 			return tw.Flush()
 		},

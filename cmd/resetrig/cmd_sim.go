@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func (a *app) simCommand() *cobra.Command {
-	var listen, control, dhip, model, serial, mac, password string
+	var listen, control, dhip, model, serial, mac, password, sound string
 	var faults []string
 	var seed uint64
 	var powered, asJSON bool
@@ -40,6 +41,14 @@ It prints one JSON object with its addresses and runs until it is stopped.`,
 			for _, f := range faults {
 				o.Faults = append(o.Faults, sim.Fault{Name: f, Probability: 1})
 			}
+			if sound != "" {
+				f, err := os.OpenFile(sound, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+				if err != nil {
+					return usage(err)
+				}
+				defer f.Close()
+				o.Sound = f
+			}
 			s, err := sim.Serve(cmd.Context(), o)
 			if err != nil {
 				return usage(err)
@@ -66,6 +75,7 @@ It prints one JSON object with its addresses and runs until it is stopped.`,
 	f.StringVar(&serial, "serial", "", "its serial number")
 	f.StringVar(&mac, "mac", "", "its MAC address")
 	f.StringVar(&password, "password", "", "the password of an initialised unit; without one, a new-generation unit is uninitialised")
+	f.StringVar(&sound, "sound", "", "file or FIFO that gets the microphone's sound: 16 bit, mono, 16 kHz, no header")
 	f.BoolVar(&powered, "powered", false, "begin with the unit up")
 	list := &cobra.Command{
 		Use:   "faults",

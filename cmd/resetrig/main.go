@@ -23,8 +23,8 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// version is set by the build.
-var version = "devel"
+// version is set by the build, the same for resetrig-mic.
+var version = "dev"
 
 // The exit codes. A soak ends with the first that holds of 5, 4, 1, 3, 0.
 const (

@@ -42,10 +42,10 @@ func loadScenario(name string, params map[string]string) (*rig.Scenario, error) 
 		sc, err := config.LoadScenario(file, data, params)
 		return sc, usage(err)
 	}
-	data, err := config.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		return nil, usage(fmt.Errorf("scenario %q: there is no shipped one of that name and no such file; `resetrig scenarios` lists the shipped ones", name))
 	}
+	data, err := config.ReadFile(name)
 	if err != nil {
 		return nil, usage(err)
 	}

@@ -219,8 +219,8 @@ func oneCycle(t testing.TB, cfg *config.Bench, model *config.Model, scenario str
 		t.Fatal(err)
 	}
 	var rec rig.Record
-	w.before(1)
 	err = w.bench.Arm(t.Context(), func(ctx context.Context, armed *rig.Armed) error {
+		w.before(1, 1)
 		rec = w.bench.Cycle(ctx, armed, sc, rig.CycleSpec{ID: "test-1", Run: "test", Cycle: 1, Attempt: 1})
 		return nil
 	})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"periph.io/x/conn/v3/physic"
@@ -29,6 +28,10 @@ const (
 	simRate = 16000
 )
 
+// attemptsApart keeps the draws of a cycle's attempts from those of any other
+// cycle.
+const attemptsApart = 1_000_000_000
+
 // wiring is a bench as it was plugged together from its files. Simulated and
 // real benches differ in what is plugged in and in nothing else.
 type wiring struct {
@@ -38,8 +41,8 @@ type wiring struct {
 	device *nvr.Device
 	ear    *audio.Ear
 	world  *sim.World // nil on a real bench
-	// before is called ahead of each cycle.
-	before  func(cycle int)
+	// before is called ahead of each attempt of a cycle.
+	before  func(cycle, attempt int)
 	closers []func() error
 }
 
@@ -92,7 +95,7 @@ func (a *app) loadBench(path string) (*config.Bench, *config.Model, error) {
 
 // wire plugs a bench together.
 func (a *app) wire(cfg *config.Bench, model *config.Model, p parts) (w *wiring, err error) {
-	w = &wiring{cfg: cfg, model: model, before: func(int) {}}
+	w = &wiring{cfg: cfg, model: model, before: func(int, int) {}}
 	w.bench = &rig.Bench{
 		Name: cfg.Name, Clock: rig.System(), Emergency: a.emergency,
 		Identity:    rig.Identity{Serial: cfg.DUT.Serial, MAC: cfg.DUT.MAC},
@@ -137,7 +140,11 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 	if err != nil {
 		return usage(fmt.Errorf("%s: simulate: %w", w.cfg.File, err))
 	}
-	w.world, w.before = world, world.BeginCycle
+	w.world = world
+	w.before = func(cycle, attempt int) {
+		// Another attempt draws its faults anew: most of a rig's come and go.
+		world.BeginCycle(cycle + (attempt-1)*attemptsApart)
+	}
 	b := w.bench
 	b.Clock, b.Relays = world.Clock(), world.Relays()
 	for _, of := range s.Senses {
@@ -161,10 +168,35 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 	if url == "" {
 		url = "http://192.168.1.50"
 	}
-	return w.wireDevice(a, nvr.Options{
+	opts := nvr.Options{
 		URL: url, Clock: b.Clock, Net: simulatedNetwork{world}, Ledger: acc, Vault: acc,
 		Rand: rand.NewChaCha8(seed),
-	})
+	}
+	if w.cfg.DUT.Baseline == "" && nvrModel(w.model).Dialect != nvr.DialectPlain {
+		if opts.Baseline, err = simulatedBaseline(o, nvrModel(w.model), url); err != nil {
+			return rigError(fmt.Errorf("record the baseline of a fresh simulated unit: %w", err))
+		}
+	}
+	return w.wireDevice(a, opts)
+}
+
+// simulatedBaseline is recorded as on a real bench: from a unit right after a
+// known good reset. This one is fresh, healthy, and gone afterwards.
+func simulatedBaseline(o sim.Options, m nvr.Model, url string) (map[string]string, error) {
+	o.Faults, o.Login, o.Powered = nil, "", true
+	fresh, err := sim.New(o)
+	if err != nil {
+		return nil, err
+	}
+	acc := newMemory()
+	d, err := nvr.Open(nvr.Options{Model: m, URL: url, Clock: fresh.Clock(), Net: simulatedNetwork{fresh}, Ledger: acc, Vault: acc})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Provision(context.Background()); err != nil {
+		return nil, err
+	}
+	return d.RecordBaseline(context.Background())
 }
 
 // wireReal plugs in lines, senses, microphone and network.
@@ -259,14 +291,8 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 		return usage(err)
 	}
 	w.device = d
-	w.bench.DUT = rig.DUT{
-		Prober: d, Provisioner: d, Marker: d, Judge: d, Resetter: d,
-		LeastBoot: w.model.Boot.Least, MostBoot: w.model.Boot.Most,
-		NeedsProvision: w.model.Generation == nvr.New,
-	}
-	if w.model.Dialect == nvr.DialectPlain {
-		w.bench.DUT.Marker, w.bench.DUT.Provisioner, w.bench.DUT.Resetter = nil, nil, nil
-	}
+	w.bench.DUT = d.DUT()
+	w.bench.DUT.HasBaseline = len(o.Baseline) > 0
 	return nil
 }
 
@@ -350,9 +376,6 @@ func gpioRelays(cfg *config.Bench) []gpio.RelaySpec {
 		g := gpio.RelaySpec{
 			Name: r.Name, Pin: r.Pin, Driver: gpio.Driver(r.Driver), ActiveLow: r.Active == "low",
 			Contact: gpio.Contact(r.Contact), Keep: r.Safe == rig.SafeKeep, Press: r.Role == rig.RolePress,
-		}
-		if strings.Contains(r.Pin, "@") {
-			g.Driver = gpio.I2C
 		}
 		specs = append(specs, g)
 	}

@@ -92,6 +92,9 @@ func (q *sequence) step(s rig.Step) {
 		q.needs(s.Since, "hold")
 	case rig.Hear:
 		q.needs(s.From, "hear")
+		if s.To == rig.Now { // it comes after all
+			break
+		}
 		q.needs(s.To, "hear")
 		if from, to := q.moments[s.From], q.moments[s.To]; from > 0 && to > 0 && from >= to {
 			q.bad(fmt.Sprintf("the window from %s to %s is empty", s.From, s.To), "end it with a moment that comes after its beginning")

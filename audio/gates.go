@@ -15,15 +15,17 @@ const (
 	Glides     RefusalReason = "frequency glides"           // siren
 	Fades      RefusalReason = "level unsteady"             // a plucked note, a fading one
 	Overtone   RefusalReason = "overtone"                   // of something lower that began with it
+	Splatter   RefusalReason = "another tone's edge"        // its energy is not at its frequency
 	OtherPitch RefusalReason = "not the calibrated frequency"
 	OtherLevel RefusalReason = "not the calibrated level" // a neighbour's
 )
 
 // The limits of the gates.
 const (
-	leastCN0    = 56.0 // Hz: 17.5 dB-Hz, two decibels over the limit for 1 s
-	leastEnergy = 30.0 // C/N0 times length: 15 dB for a short one
-	leastRise   = 4.0  // 6 dB
+	leastCN0    = 56.0  // Hz: 17.5 dB-Hz, two decibels over the limit for 1 s
+	leastShort  = 316.0 // Hz: a short beep is believed from 25 dB-Hz
+	leastEnergy = 30.0  // C/N0 times length: 15 dB for a short one
+	leastRise   = 4.0   // 6 dB
 	maxWander   = 0.0015
 	// leastCoherence: a swing of ±15 Hz leaves less, a tone 5 dB under the beep
 	// beside it leaves three quarters.
@@ -43,7 +45,7 @@ func (d *Detector) judge(t *track, m measured, end float64, isLong bool) Refusal
 	cn0, length := t.cn0(), (end-t.onset)/workRate
 	p := d.profile
 	switch {
-	case cn0 < leastCN0 || cn0*length < leastEnergy || !isLong && cn0 < 2*leastCN0:
+	case cn0 < leastCN0 || cn0*length < leastEnergy || !isLong && cn0 < leastShort:
 		return TooWeak
 	case length < 0.030:
 		return TooShort
@@ -60,6 +62,9 @@ func (d *Detector) judge(t *track, m measured, end float64, isLong bool) Refusal
 	}
 	if why := steady(t, m, cn0); why != "" {
 		return why
+	}
+	if d.splatter(t, end) {
+		return Splatter
 	}
 	if d.partial(t) || d.overtone(t, end) {
 		return Overtone
@@ -115,6 +120,23 @@ func (d *Detector) rises(t *track) bool {
 		}
 	}
 	return false
+}
+
+// splatter: seen through a window without side lobes the tone is not there.
+// What a loud tone elsewhere begins and ends with looks like a tone in plain
+// sums, and so does the loud tone itself.
+func (d *Detector) splatter(t *track, end float64) bool {
+	from, to := int64(t.onset), int64(end)
+	if skip := min((to-from-lowerLen)/2, workRate/50); skip > 0 {
+		from, to = from+skip, to-skip
+	}
+	from = max(from, d.oldest())
+	to = min(max(to, from+lowerLen), d.total)
+	if to-from < lowerLen {
+		return false
+	}
+	const gain = lowerLen / 4
+	return d.line(from, to, t.hz) < t.amp*t.amp*gain*gain/4
 }
 
 // partial: another track, louder and in the ratio of small numbers, began at

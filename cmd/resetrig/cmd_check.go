@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +19,7 @@ import (
 
 // finding is one thing that the check looked at.
 type finding struct {
-	Level  string `json:"level"` // ok, warn, bad
+	Level  string `json:"level"` // ok, warn, bad, skip
 	What   string `json:"what"`
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`
@@ -29,7 +27,7 @@ type finding struct {
 
 func (a *app) checkCommand() *cobra.Command {
 	var bench, serial string
-	var exercise, asJSON bool
+	var exercise, expendable, asJSON bool
 	c := &cobra.Command{
 		Use:   "check --bench F",
 		Short: "Health check of rig and bench; nothing energised unless --exercise",
@@ -37,10 +35,14 @@ func (a *app) checkCommand() *cobra.Command {
 does with lines whose owner died, the microphone, the DUT and whether it is the
 right one, clock, disk. Every finding says what to do.
 
---exercise then switches each relay once, after asking, and only on the DUT whose
-serial the bench file names: it proves polarity and wiring.
+--exercise then runs the suite that every bench must pass, after saying what will
+happen and asking, and only on the DUT whose serial the bench file names: relays,
+senses, guards, and every way to end a run. It proves polarity and wiring.
+The DUT loses its power once; every press comes while it is off. --expendable
+adds what a DUT that is needed should not see: presses at power-on, and cuts
+while it boots.
 
-Exit code 0: nothing is bad, 3: something is.`,
+Exit code 0: nothing is bad, 3: something is, 5: the safe state was not reached.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, model, err := a.loadBench(bench)
@@ -63,7 +65,7 @@ Exit code 0: nothing is bad, 3: something is.`,
 			}
 			a.examine(cmd.Context(), cfg, model, show)
 			if exercise && cmd.Context().Err() == nil {
-				if err := a.exercise(cmd.Context(), cfg, model, serial, show); err != nil {
+				if err := a.exercise(cmd.Context(), cfg, model, exerciseWish{said: serial, expendable: expendable}, show); err != nil {
 					return err
 				}
 			}
@@ -78,7 +80,8 @@ Exit code 0: nothing is bad, 3: something is.`,
 	}
 	f := c.Flags()
 	f.StringVar(&bench, "bench", "", "bench file; without one, the simulated bench")
-	f.BoolVar(&exercise, "exercise", false, "switch each relay once, after asking")
+	f.BoolVar(&exercise, "exercise", false, "run the suite that every bench must pass, after asking: it switches relays")
+	f.BoolVar(&expendable, "expendable", false, "with --exercise: also what may reset the DUT or cut its power while it boots")
 	f.StringVar(&serial, "yes-exercise", "", "the serial of the DUT, instead of asking")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return c
@@ -251,87 +254,4 @@ func (a *app) checkDUT(ctx context.Context, w *wiring, show func(finding)) {
 	default:
 		show(finding{"ok", "DUT", fmt.Sprintf("the right one answers at %s: serial %q, %s", sight.URL, id.Serial, sight.Init), ""})
 	}
-}
-
-// exercise switches every relay once and looks at what follows.
-func (a *app) exercise(ctx context.Context, cfg *config.Bench, model *config.Model, said string, show func(finding)) (err error) {
-	if cfg.DUT.Serial == "" {
-		return usage(fmt.Errorf("%s: --exercise switches relays on the DUT that dut.serial names only, and the file names none", cfg.File))
-	}
-	if said == "" {
-		fmt.Fprintf(a.err, "This cuts the power of the unit with serial %s and shorts its reset pins for half a second without power. Type its serial to go on: ", cfg.DUT.Serial)
-		if _, err := fmt.Fscanln(a.in, &said); err != nil {
-			return usage(fmt.Errorf("nothing was switched: no answer; --yes-exercise %s answers for you", cfg.DUT.Serial))
-		}
-	}
-	if said != cfg.DUT.Serial {
-		return usage(fmt.Errorf("nothing was switched: the bench's DUT has serial %s, not %s", cfg.DUT.Serial, said))
-	}
-	w, err := a.wire(cfg, model, parts{relays: true, senses: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	sc := exerciseScenario(cfg, model)
-	if err := w.bench.Plan(sc, 1); err != nil {
-		return usage(err)
-	}
-	show(finding{"ok", "exercise", "begins: watch the relays' lamps", ""})
-	var rec rig.Record
-	err = w.bench.Arm(ctx, func(ctx context.Context, armed *rig.Armed) error {
-		rec = w.bench.Cycle(ctx, armed, sc, rig.CycleSpec{ID: "exercise", Run: "exercise", Cycle: 1, Attempt: 1, Version: version})
-		return nil
-	})
-	for _, k := range rec.Checks {
-		level, remedy := "ok", ""
-		switch k.Outcome {
-		case rig.CheckFail:
-			level, remedy = "bad", "the relay does not do what the bench file says: check active, contact and the wires"
-		case rig.CheckUnknown, rig.CheckWarn:
-			level, remedy = "warn", "nothing on this bench can prove it"
-		}
-		show(finding{level, "exercise " + k.Name, fmt.Sprintf("wanted %s, saw %s", k.Wanted, k.Seen), remedy})
-	}
-	if rec.Outcome != rig.Pass && rec.Outcome != "" {
-		show(finding{"bad", "exercise", string(rec.Reason) + ": " + rec.Text, ""})
-	}
-	for _, s := range w.bench.Specs {
-		if s.Role == rig.RolePress && w.bench.Sense(s.Name) == nil {
-			a.askLamp(s.Name, said == "", show)
-		}
-	}
-	return err
-}
-
-// exerciseScenario switches the power off and on, and presses in between.
-func exerciseScenario(cfg *config.Bench, model *config.Model) *rig.Scenario {
-	sc := &rig.Scenario{Name: "exercise", About: "each relay once"}
-	sc.Arrange = []rig.Step{rig.SwitchPower{Relay: "power", On: true}, rig.Reachable{Within: model.Boot.Most}}
-	sc.Act = append(sc.Act, rig.SwitchPower{Relay: "power"}, rig.Wait{For: 3 * time.Second})
-	for _, r := range cfg.Relays {
-		if r.Role == rig.RolePress {
-			sc.Act = append(sc.Act, rig.PressRelay{Relay: r.Name}, rig.Hold{For: 500 * time.Millisecond, Since: rig.Press}, rig.ReleaseRelay{Relay: r.Name})
-		}
-	}
-	sc.Act = append(sc.Act, rig.SwitchPower{Relay: "power", On: true})
-	sc.Assert = []rig.Step{rig.Reachable{Within: model.Boot.Most}}
-	return sc
-}
-
-// askLamp asks a person what no sense of the bench can see.
-func (a *app) askLamp(relay string, ask bool, show func(finding)) {
-	if !ask {
-		show(finding{"warn", "exercise " + relay, "switched; no sense saw whether the contact followed", "fit a sense on the reset loop, or run it without --yes-exercise and watch the lamp"})
-		return
-	}
-	fmt.Fprintf(a.err, "Did the lamp of relay %s light for half a second, and is it dark now? [y/n] ", relay)
-	var answer string
-	if _, err := fmt.Fscanln(a.in, &answer); err != nil && !errors.Is(err, io.EOF) {
-		answer = ""
-	}
-	if strings.HasPrefix(strings.ToLower(answer), "y") {
-		show(finding{"ok", "exercise " + relay, "its lamp lit when pressed and is dark now, says who watched", ""})
-		return
-	}
-	show(finding{"bad", "exercise " + relay, "its lamp did not do what a press does, says who watched", "check active: high or low in the bench file"})
 }

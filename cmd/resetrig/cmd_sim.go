@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,7 @@ import (
 )
 
 func (a *app) simCommand() *cobra.Command {
-	var listen, control, dhip, model, serial, mac, password, sound string
+	var listen, control, dhip, model, serial, mac, password, sound, play, lines, boot string
 	var faults []string
 	var seed uint64
 	var powered, asJSON bool
@@ -27,13 +29,25 @@ reset pins are set over the control port, which speaks HTTP:
   curl -X POST 'http://CONTROL/reset?on=true'     short the reset pins
   curl http://CONTROL/state                       everything that is true now
 
-It prints one JSON object with its addresses and runs until it is stopped.`,
+or read from the lines that another program drives:
+
+  --lines power=GPIO26:high:nc,reset=GPIO20:high:no
+
+with the level that energises each relay and the contact that is wired. A GPIO of
+a Raspberry Pi is read from the SoC's registers; a path is read as a file of 0 or 1.
+
+It prints one JSON object with its addresses and runs until it is stopped. With
+--lines and --play it prints one for each edge and each tone too.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := sim.ModelNamed(model)
 			if err != nil {
 				return usage(err)
 			}
+			if m, err = shorterBoot(m, boot); err != nil {
+				return usage(err)
+			}
+			events := &simEvents{out: a.out}
 			o := sim.ServeOptions{
 				Options: sim.Options{Model: m, Seed: seed, Serial: serial, MAC: mac, Powered: powered, Login: password},
 				Listen:  listen, Control: control, DHIP: dhip,
@@ -49,17 +63,50 @@ It prints one JSON object with its addresses and runs until it is stopped.`,
 				defer f.Close()
 				o.Sound = f
 			}
-			s, err := sim.Serve(cmd.Context(), o)
+			var watched []watchedLine
+			if lines != "" {
+				if watched, err = parseLines(lines); err != nil {
+					return usage(err)
+				}
+			}
+			if play != "" {
+				o.Rate = micRate // a loopback does not resample
+				p, err := openPlayer(play, o.Rate, events)
+				if err != nil {
+					return usage(err)
+				}
+				defer p.Close()
+				o.Sound = p
+			}
+			ctx, cancel := context.WithCancelCause(cmd.Context())
+			defer cancel(nil)
+			s, err := sim.Serve(ctx, o)
 			if err != nil {
 				return usage(err)
 			}
-			if err := json.NewEncoder(a.out).Encode(map[string]string{
+			if err := events.begin(map[string]string{
 				"url": "http://" + s.Addr, "control": "http://" + s.ControlAddr, "dhip": s.DHIPAddr,
 				"model": m.Name, "serial": serialOr(serial),
 			}); err != nil {
 				return err
 			}
-			if err := s.Wait(); err != nil && cmd.Context().Err() == nil {
+			followed := make(chan error, 1)
+			go func() { // ends with ctx, and is waited for
+				var err error
+				if watched != nil {
+					err = followLines(ctx, watched, s.World().Relays(), events)
+				}
+				if err != nil {
+					cancel(err)
+				}
+				followed <- err
+			}()
+			err = s.Wait()
+			cancel(nil)
+			if ferr := <-followed; ferr != nil {
+				return rigError(ferr)
+			}
+			if err != nil && cmd.Context().Err() == nil {
 				return rigError(err)
 			}
 			return nil
@@ -76,6 +123,9 @@ It prints one JSON object with its addresses and runs until it is stopped.`,
 	f.StringVar(&mac, "mac", "", "its MAC address")
 	f.StringVar(&password, "password", "", "the password of an initialised unit; without one, a new-generation unit is uninitialised")
 	f.StringVar(&sound, "sound", "", "file or FIFO that gets the microphone's sound: 16 bit, mono, 16 kHz, no header")
+	f.StringVar(&play, "play", "", "ALSA playback device that gets the sound, like hw:0,0 of a loopback card: 16 bit, mono, 48 kHz")
+	f.StringVar(&lines, "lines", "", "lines that its relays hang on, like power=GPIO26:high:nc,reset=GPIO20:high:no")
+	f.StringVar(&boot, "boot", "", "shortest and longest boot instead of the model's, like 3s..4s")
 	f.BoolVar(&powered, "powered", false, "begin with the unit up")
 	list := &cobra.Command{
 		Use:   "faults",
@@ -96,6 +146,21 @@ It prints one JSON object with its addresses and runs until it is stopped.`,
 	list.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	c.AddCommand(list)
 	return c
+}
+
+// shorterBoot is a model with other boot times.
+func shorterBoot(m sim.Model, boot string) (sim.Model, error) {
+	if boot == "" {
+		return m, nil
+	}
+	least, most, ok := strings.Cut(boot, "..")
+	var err, err2 error
+	m.LeastBoot, err = time.ParseDuration(least)
+	m.MostBoot, err2 = time.ParseDuration(most)
+	if !ok || err != nil || err2 != nil || m.LeastBoot <= 0 || m.MostBoot < m.LeastBoot {
+		return m, fmt.Errorf("--boot %q: want the shortest and the longest, like 3s..4s", boot)
+	}
+	return m, nil
 }
 
 func simModels() []string {

@@ -2,204 +2,22 @@ package audio_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
-	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"resetrig/audio"
+	"resetrig/audio/audiotest"
 	"resetrig/pcm"
 	"resetrig/rig"
 )
-
-// missing skips the test for want of a tool, or fails it where the environment
-// requires the test: RESETRIG_REQUIRE=mic, or all, or a list with one of them.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	for _, r := range strings.FieldsFunc(os.Getenv("RESETRIG_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' }) {
-		if r == "mic" || r == "all" {
-			t.Fatalf("RESETRIG_REQUIRE=%s, and %s", r, why)
-		}
-	}
-	t.Skip(why)
-}
-
-// buildMic builds the real program of the microphone.
-func buildMic(t *testing.T) string {
-	t.Helper()
-	for _, tool := range []struct{ name, deb string }{
-		{"pulseaudio", "pulseaudio"}, {"pacat", "pulseaudio-utils"}, {"pactl", "pulseaudio-utils"},
-		{"parec", "pulseaudio-utils"}, {"cc", "gcc"}, {"pkg-config", "pkg-config"}, {"go", "Go"},
-	} {
-		if _, err := exec.LookPath(tool.name); err != nil {
-			missing(t, fmt.Sprintf("there is no %s (package %s)", tool.name, tool.deb))
-		}
-	}
-	if out, err := exec.Command("pkg-config", "portaudio-2.0").CombinedOutput(); err != nil {
-		missing(t, fmt.Sprintf("there are no PortAudio headers (package portaudio19-dev): %s", out))
-	}
-	if m, _ := filepath.Glob("/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so"); len(m) == 0 {
-		missing(t, "ALSA has no pulse plugin (package libasound2-plugins)")
-	}
-	mic := filepath.Join(t.TempDir(), "resetrig-mic")
-	cmd := exec.Command("go", "build", "-ldflags", "-X main.version="+fakeVersion, "-o", mic, "resetrig/cmd/resetrig-mic")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build resetrig-mic: %v\n%s", err, out)
-	}
-	return mic
-}
-
-// soundServer is a PulseAudio with a null sink, which belongs to one test.
-type soundServer struct {
-	t    *testing.T
-	dir  string
-	sock string
-	cmd  *exec.Cmd
-}
-
-// newSoundServer starts a server, and points ALSA in this process's children at
-// the monitor of its null sink, as the devices rigmic and rigmic-twin.
-func newSoundServer(t *testing.T) *soundServer {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rigsound") // short: a socket's path has 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &soundServer{t: t, dir: dir, sock: filepath.Join(dir, "sock")}
-	// Without a pcm.default PortAudio aborts in an assertion.
-	conf := fmt.Sprintf(`
-pcm.rigmic { type pulse; server "unix:%[1]s"; device "rig.monitor"; hint { show on; description "the null sink" } }
-pcm.rigmic-twin { type pulse; server "unix:%[1]s"; device "rig.monitor"; hint { show on; description "it again" } }
-pcm.default { type null }
-`, s.sock)
-	confFile := filepath.Join(dir, "asound.conf")
-	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for k, v := range map[string]string{
-		"ALSA_CONFIG_PATH": confFile, "HOME": dir, "XDG_RUNTIME_DIR": dir, "XDG_CONFIG_HOME": dir,
-		"PULSE_RUNTIME_PATH": dir, "PULSE_STATE_PATH": dir, "PULSE_SERVER": "unix:" + s.sock,
-		"DBUS_SESSION_BUS_ADDRESS": "unix:path=" + dir + "/none", "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=" + dir + "/none",
-	} {
-		t.Setenv(k, v)
-	}
-	t.Cleanup(s.kill)
-	s.start()
-	return s
-}
-
-func (s *soundServer) start() {
-	s.t.Helper()
-	_ = os.Remove(s.sock)
-	log, err := os.Create(filepath.Join(s.dir, "pulse.log"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer log.Close()
-	s.cmd = exec.Command("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm",
-		"-L", "module-null-sink sink_name=rig rate=48000 channels=1",
-		"-L", "module-native-protocol-unix auth-anonymous=1 socket="+s.sock)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("unix", s.sock)
-		if err == nil {
-			_ = c.Close()
-			break
-		}
-		if time.Now().After(end) {
-			b, _ := os.ReadFile(log.Name())
-			s.t.Fatalf("the sound server does not start: %s", b)
-		}
-	}
-	s.awaken()
-}
-
-// awaken waits until the monitor delivers. A null sink renders 2 s ahead until
-// someone asks for less, and its monitor is silent for so long: the first
-// listener bears it.
-func (s *soundServer) awaken() {
-	s.t.Helper()
-	rec := exec.Command("parec", "--device=rig.monitor", "--latency-msec=50", "--raw")
-	out, err := rec.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := rec.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	_, err = io.ReadFull(out, make([]byte, 10000))
-	_ = rec.Process.Kill()
-	_ = rec.Wait()
-	if err != nil {
-		s.t.Fatalf("the sound server delivers nothing: %v", err)
-	}
-}
-
-func (s *soundServer) signal(sig syscall.Signal) {
-	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// kill ends the server, also a frozen one.
-func (s *soundServer) kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-	s.cmd = nil
-}
-
-// tone plays a sine into the null sink until the function that it returns.
-func (s *soundServer) tone(hz float64) func() {
-	s.t.Helper()
-	cmd := exec.Command("pacat", "--playback", "--device=rig", "--rate=48000", "--channels=1", "--format=s16le", "--raw", "--latency-msec=100")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for n := 0; ; {
-			var b []byte
-			for range 4800 {
-				v := int16(8192 * math.Sin(2*math.Pi*hz*float64(n)/48000))
-				b = binary.LittleEndian.AppendUint16(b, uint16(v))
-				n++
-			}
-			if _, err := in.Write(b); err != nil {
-				return
-			}
-		}
-	})
-	return func() {
-		_ = cmd.Process.Kill()
-		_ = in.Close()
-		wg.Wait()
-		_ = cmd.Wait()
-	}
-}
 
 func realCapture(t *testing.T, mic, device string, channel int) *bench {
 	t.Helper()
@@ -216,9 +34,9 @@ func realCapture(t *testing.T, mic, device string, channel int) *bench {
 // The whole path: a tone into the sound server, through ALSA, PortAudio, the
 // microphone's process and the pipe into blocks.
 func TestRealCaptureHears(t *testing.T) {
-	mic := buildMic(t)
-	s := newSoundServer(t)
-	stop := s.tone(3100)
+	mic := audiotest.BuildMic(t, fakeVersion)
+	s := audiotest.NewSoundServer(t)
+	stop := s.Tone(3100)
 	defer stop()
 	b := realCapture(t, mic, "rigmic", 0) // exact: rigmic-twin contains it
 	start := time.Now()
@@ -257,8 +75,8 @@ func TestRealCaptureHears(t *testing.T) {
 }
 
 func TestRealCaptureOpenErrors(t *testing.T) {
-	mic := buildMic(t)
-	s := newSoundServer(t)
+	mic := audiotest.BuildMic(t, fakeVersion)
+	s := audiotest.NewSoundServer(t)
 	ds, err := audio.ListDevices(t.Context(), mic)
 	if err != nil {
 		t.Fatal(err)
@@ -295,22 +113,22 @@ func TestRealCaptureOpenErrors(t *testing.T) {
 	if out, err := exec.Command("pactl", "suspend-sink", "rig", "0").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	s.signal(syscall.SIGSTOP)
+	s.Signal(syscall.SIGSTOP)
 	fails("frozen sound server", realCapture(t, mic, "rigmic", 0), "the sound server hangs")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := audio.ListDevices(ctx, mic); err == nil || !strings.Contains(err.Error(), "the sound server hangs") {
 		t.Errorf("the list of a frozen server: %v", err)
 	}
-	s.kill()
+	s.Kill()
 	fails("no sound server", realCapture(t, mic, "rigmic", 0), "no such device")
 }
 
 // A running capture dies in every way that it can, is told within 3 s, and
 // comes back when the cause is gone.
 func TestRealCaptureLosses(t *testing.T) {
-	mic := buildMic(t)
-	s := newSoundServer(t)
+	mic := audiotest.BuildMic(t, fakeVersion)
+	s := audiotest.NewSoundServer(t)
 	suspend := func(on string) {
 		t.Helper()
 		if out, err := exec.Command("pactl", "suspend-sink", "rig", on).CombinedOutput(); err != nil {
@@ -336,9 +154,9 @@ func TestRealCaptureLosses(t *testing.T) {
 	}{
 		{"child killed", func() { child(syscall.SIGKILL) }, func() {}, "the microphone's process was killed (killed)", ""},
 		{"child stopped", func() { child(syscall.SIGSTOP) }, func() {}, "has delivered nothing for 1.5s", ""},
-		{"device stalls", func() { suspend("1") }, func() { suspend("0"); s.awaken() }, "has delivered nothing for 1.5s", ""},
-		{"sound server frozen", func() { s.signal(syscall.SIGSTOP) }, func() { s.signal(syscall.SIGCONT) }, "has delivered nothing for 1.5s", ""},
-		{"sound server killed", func() { s.kill() }, func() { s.start() }, "lost the device", "has delivered nothing for 1.5s"},
+		{"device stalls", func() { suspend("1") }, func() { suspend("0"); s.Awaken() }, "has delivered nothing for 1.5s", ""},
+		{"sound server frozen", func() { s.Signal(syscall.SIGSTOP) }, func() { s.Signal(syscall.SIGCONT) }, "has delivered nothing for 1.5s", ""},
+		{"sound server killed", func() { s.Kill() }, func() { s.Start() }, "lost the device", "has delivered nothing for 1.5s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b = realCapture(t, mic, "rigmic", 0)
@@ -383,8 +201,8 @@ func TestRealCaptureLosses(t *testing.T) {
 
 // The microphone's process ends when its standard input closes, by itself.
 func TestRealMicEndsWithItsInput(t *testing.T) {
-	mic := buildMic(t)
-	newSoundServer(t)
+	mic := audiotest.BuildMic(t, fakeVersion)
+	audiotest.NewSoundServer(t)
 	cmd := exec.Command(mic, "--device", "rigmic")
 	in, err := cmd.StdinPipe()
 	if err != nil {

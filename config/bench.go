@@ -295,6 +295,9 @@ func (b *Bench) fill(folder string) {
 		r := &b.Relays[i]
 		if r.Driver == "" {
 			r.Driver = "cdev"
+			if strings.Contains(r.Pin, "://") {
+				r.Driver = "web"
+			}
 			if strings.Contains(r.Pin, "@") {
 				r.Driver = "i2c"
 			}

@@ -28,7 +28,7 @@ const (
 type Options struct {
 	Model         Model
 	URL           string // where the unit answers; the model's DefaultURL if empty
-	AfterResetURL string // where it answers after a reset; the model's DefaultURL if empty
+	AfterResetURL string // where it answers after a reset, if that is elsewhere; nothing is asked there if empty
 	// DiscoveryAddr is asked for a unit that answers nowhere: a broadcast,
 	// multicast or unicast address, with or without a port. Empty asks the
 	// unit's own address.
@@ -88,7 +88,6 @@ func Open(o Options) (*Device, error) {
 		return nil, errors.New("open recorder: clock, network, ledger and vault are needed")
 	}
 	o.URL = cmp.Or(o.URL, m.DefaultURL)
-	o.AfterResetURL = cmp.Or(o.AfterResetURL, m.DefaultURL)
 	for _, u := range []*string{&o.URL, &o.AfterResetURL} {
 		if *u, err = cleanURL(*u); err != nil {
 			return nil, err

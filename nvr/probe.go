@@ -63,8 +63,8 @@ func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 }
 
 // findElsewhere tries the unit's other addresses. An address that the bench
-// names is believed unless another unit answers there; one that only discovery
-// names must be this very unit.
+// names is believed if a recorder that is ready answers there and no other unit
+// does; one that only discovery names must be this very unit.
 func (d *Device) findElsewhere(ctx context.Context, here glance) (glance, error) {
 	asked := map[string]bool{d.base: true, "": true}
 	for _, u := range []string{d.o.URL, d.o.AfterResetURL} {
@@ -81,6 +81,12 @@ func (d *Device) findElsewhere(ctx context.Context, here glance) (glance, error)
 		}
 		if err := d.bind(g.id, u); err != nil {
 			return g, err
+		}
+		if g.reach < rig.ReachReady && !isUnit(d.id, g.id) {
+			// Any web server could answer like this: it is no reason to leave the
+			// address at which the unit may be about to come up.
+			here.note += "; " + u + ": " + g.note
+			continue
 		}
 		d.follow(u)
 		return g, nil

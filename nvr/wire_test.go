@@ -490,6 +490,19 @@ func TestFollowsTheUnit(t *testing.T) {
 			t.Errorf("sight %+v, %v", s, err)
 		}
 	})
+	t.Run("some web server at the after-reset address", func(t *testing.T) {
+		some := httptest.NewServer(http.NotFoundHandler())
+		defer some.Close()
+		b := newBench(t, nvr.New)
+		b.o.URL, b.o.AfterResetURL = dead.URL, some.URL
+		b.lab.exchange = func(string, []byte) []nvr.Datagram { return nil }
+		d := b.open(t)
+		for range 2 {
+			if s, err := d.Probe(t.Context()); err != nil || s.Reach != rig.ReachSilent {
+				t.Errorf("sight %+v, %v: want silence, nobody proved to be the unit", s, err)
+			}
+		}
+	})
 	t.Run("another unit at the after-reset address", func(t *testing.T) {
 		b := newBench(t, nvr.New)
 		b.o.URL, b.o.AfterResetURL = dead.URL, b.u.srv.URL

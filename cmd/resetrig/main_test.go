@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -129,4 +130,15 @@ func wavOf(samples []float32, format, bits, channels int) []byte {
 	h = le16(le16(h, uint16(frame)), uint16(bits))
 	h = le32(append(h, "data"...), uint32(len(body)))
 	return append(h, body...)
+}
+
+// listen is a listener on loopback that ends with the test.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
 }

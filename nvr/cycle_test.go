@@ -465,3 +465,20 @@ func TestInfo(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestExpectedFirmwareMayLeaveOutTheBuild(t *testing.T) {
+	for want, outcome := range map[string]rig.CheckOutcome{"3.2": rig.CheckPass, "3.2 build:2019-01-01": rig.CheckPass, "3": rig.CheckFail, "3.2 build:2018-01-01": rig.CheckFail} {
+		b := newBench(t, nvr.Old)
+		b.o.Firmware = want
+		b.u.do(func() { b.u.version = "3.2 build:2019-01-01" })
+		d, m := marked(t, b)
+		b.u.do(b.u.reset)
+		cs, err := d.Default(t.Context(), m, rig.DefaultSpec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := outcomes(cs)["firmware"]; got != outcome {
+			t.Errorf("expected %q: %v, want %v", want, got, outcome)
+		}
+	}
+}

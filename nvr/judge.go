@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"resetrig/rig"
 )
@@ -260,6 +261,12 @@ func (e *examination) compare(ctx context.Context, name, wanted, table string, w
 	return e.settle(ctx, &c, err, diff == "", seen)
 }
 
+// isVersion reports whether seen is the wanted version; a wanted one without a
+// build is any build of it.
+func isVersion(seen, wanted string) bool {
+	return seen == wanted || !strings.Contains(wanted, " ") && strings.HasPrefix(seen, wanted+" ")
+}
+
 func (e *examination) firmware(ctx context.Context) error {
 	if e.d.firmware == "" {
 		return nil // nothing was expected, and nothing seen before
@@ -269,7 +276,7 @@ func (e *examination) firmware(ctx context.Context) error {
 		return e.settle(ctx, &c, e.why(), false, "")
 	}
 	v, err := e.d.dialect.firmware(ctx, e.r.s)
-	return e.settle(ctx, &c, err, v == e.d.firmware, v)
+	return e.settle(ctx, &c, err, isVersion(v, e.d.firmware), v)
 }
 
 // Holds implements rig.Judge: the default state, or what was made of it to

@@ -31,6 +31,9 @@ type Event struct {
 	FrequencyHz float64
 	SNRdB       float64 // tone over the noise of a 24 kHz band, from before the onset
 	LevelDBFS   float64
+	// Statistic is that of a tone which was found in a coherent second: its
+	// energy over the noise density. 0 where frames were enough.
+	Statistic float64
 }
 
 // Refusal is a tone that is no beep, with the gate that it did not pass.
@@ -39,6 +42,9 @@ type Refusal struct {
 	FrequencyHz float64
 	LevelDBFS   float64
 	Reason      RefusalReason
+	// Statistic is, for a tone that was searched for in a coherent second, its
+	// energy over the noise density; 0 for the others.
+	Statistic float64
 }
 
 const (
@@ -77,12 +83,15 @@ type Detector struct {
 	window []float32
 	power  []float32 // of the bins of floor
 	floor  *floor
+	lines  []complex64 // the spectrum of the same bins
+	deep   *deep
 	holes  holes
 
-	tracks  [maxTracks]track
-	lastID  int
-	scratch scratch
-	refused []Refusal
+	tracks    [maxTracks]track
+	lastID    int
+	lastFaint faintBeep
+	scratch   scratch
+	refused   []Refusal
 }
 
 // NewDetector hears sound of that rate, 8 to 96 kHz.
@@ -112,6 +121,8 @@ func NewDetector(rate int, p Profile) (*Detector, error) {
 		return nil, fmt.Errorf("beep detector: long from %v: want 200ms to 3s", p.Long)
 	}
 	d.power = make([]float32, len(d.floor.inv))
+	d.lines = make([]complex64, len(d.floor.inv))
+	d.deep = newDeep(d.floor, lo, hi, p)
 	if rate != workRate {
 		d.resample = newResampler(rate, workRate)
 	}
@@ -123,6 +134,8 @@ func (d *Detector) Reset() {
 	d.total, d.frame, d.base, d.lastID = 0, 0, 0, 0
 	clear(d.ring)
 	d.floor.reset()
+	d.deep.reset()
+	d.lastFaint = faintBeep{}
 	d.holes.reset()
 	d.tracks = [maxTracks]track{}
 	d.refused = d.refused[:0]
@@ -165,6 +178,8 @@ func (d *Detector) Lost(n int64, emit func(Event)) {
 			d.resample.reset()
 		}
 		d.total, d.frame, d.base = 0, 0, base
+		d.deep.reset()
+		d.lastFaint = faintBeep{}
 		d.holes.reset()
 		d.tracks = [maxTracks]track{}
 		return
@@ -235,16 +250,13 @@ func (d *Detector) oldest() int64 { return max(0, d.total-ringLen) }
 func (d *Detector) step(emit func(Event)) {
 	d.holes.scan(d)
 	known := d.holes.known(d.frame)
-	d.fft.load(d.at(d.frame, frameLen), d.window)
-	d.fft.transform()
-	d.fft.power(d.power, d.floor.lo)
+	d.transform()
 	if x := d.power[0]; x-x != 0 {
 		// A sample that is no number spoils every bin.
 		d.mend()
-		d.fft.load(d.at(d.frame, frameLen), d.window)
-		d.fft.transform()
-		d.fft.power(d.power, d.floor.lo)
+		d.transform()
 	}
+	d.deep.take(d.lines, known)
 	d.floor.hold(&d.tracks)
 	seen := d.floor.update(d.power, known)
 	d.floor.release(&d.tracks)
@@ -256,6 +268,19 @@ func (d *Detector) step(emit func(Event)) {
 	d.merge()
 	if seen {
 		d.search()
+	}
+	if d.frame/hop%deepEvery == 0 {
+		d.dig(emit)
+	}
+}
+
+// transform makes spectrum and powers of the frame.
+func (d *Detector) transform() {
+	d.fft.load(d.at(d.frame, frameLen), d.window)
+	d.fft.transform()
+	d.fft.spectrum(d.lines, d.floor.lo)
+	for i, x := range d.lines {
+		d.power[i] = real(x)*real(x) + imag(x)*imag(x)
 	}
 }
 
@@ -283,6 +308,6 @@ func (d *Detector) refuse(t *track, end float64, why RefusalReason) {
 	}
 	d.refused = append(d.refused, Refusal{
 		Onset: d.seconds(t.onset), End: d.seconds(end),
-		FrequencyHz: t.hz, LevelDBFS: t.level(), Reason: why,
+		FrequencyHz: t.hz, LevelDBFS: t.level(), Reason: why, Statistic: t.lambda,
 	})
 }

@@ -110,6 +110,13 @@ func mul(a, b complex64) complex64 {
 	return complex(real(a)*real(b)-imag(a)*imag(b), real(a)*imag(b)+imag(a)*real(b))
 }
 
+// spectrum writes X[k] for k from lo on. Bins run from 1 to n/2−1.
+func (f *fft) spectrum(dst []complex64, lo int) {
+	for i := range dst {
+		dst[i] = f.bin(lo + i)
+	}
+}
+
 // power writes |X[k]|² of the real frame's spectrum for k from lo on. Bins run
 // from 1 to n/2−1.
 func (f *fft) power(dst []float32, lo int) {

@@ -12,7 +12,6 @@ const (
 	clipAt   = 255 // a normalised power of 16: a slam counts no more than that
 
 	fastLimit = 6 * unity * fastRows // mean over 4 frames
-	slowLimit = 41 * rows            // mean of 2.6 over 32 frames
 
 	// least is a power per bin under which no noise is believed: −120 dBFS
 	// over the whole band.
@@ -37,6 +36,7 @@ type floor struct {
 	row    int
 	frames int
 	loud   []bool // per region: most of it was loud two frames ago
+	quiet  []bool // per region: most of it was quiet two frames ago
 	saved  [maxTracks][2*wide + 1]float32
 }
 
@@ -49,7 +49,7 @@ func newFloor(lo, hi int) *floor {
 	f := &floor{
 		lo: first, a: lo - first, b: min(hi, last) - first,
 		inv: make([]float32, n), hist: make([]uint8, rows*n), fast: make([]int32, n), slow: make([]int32, n),
-		loud: make([]bool, n/32+1),
+		loud: make([]bool, n/32+1), quiet: make([]bool, n/32+1),
 	}
 	f.reset()
 	return f
@@ -58,6 +58,7 @@ func newFloor(lo, hi int) *floor {
 func (f *floor) reset() {
 	f.row, f.frames = 0, 0
 	clear(f.loud)
+	clear(f.quiet)
 	for i := range f.fast {
 		f.fast[i], f.slow[i] = unity*fastRows, unity*rows
 	}
@@ -118,7 +119,7 @@ func (f *floor) update(power []float32, known bool) (seen bool) {
 		a := fast[i] + q - int32(old[i])
 		b := slow[i] + q - int32(now[i])
 		fast[i], slow[i], now[i] = a, b, uint8(q)
-		stands |= (fastLimit - 1 - a) | (slowLimit - 1 - b)
+		stands |= fastLimit - 1 - a
 	}
 	if f.frames&1 == 0 {
 		f.regions(now)
@@ -162,13 +163,14 @@ func (f *floor) regions(now []uint8) {
 				some++
 			}
 		}
-		was := f.loud[lo/32]
+		was, wasQuiet := f.loud[lo/32], f.quiet[lo/32]
+		f.quiet[lo/32] = some*3 < hi-lo
 		f.loud[lo/32] = loud*8 > (hi-lo)*share
 		g := float32(1)
 		switch {
 		case f.loud[lo/32] && was:
 			g = 1 / 1.5
-		case some*2 < hi-lo && !f.loud[lo/32]:
+		case f.quiet[lo/32] && wasQuiet:
 			g = 1.5
 		default:
 			continue

@@ -18,6 +18,7 @@ type scratch struct {
 	z       []complex128 // demodulated blocks
 	miss    []bool
 	seg     []complex128
+	acc     []complex128 // running sums of seg
 	val     []float64
 	sorted  []float64
 	re, im  [block]float64
@@ -27,7 +28,7 @@ type scratch struct {
 func newScratch() scratch {
 	return scratch{
 		z: make([]complex128, 0, maxBlocks), miss: make([]bool, 0, maxBlocks),
-		seg: make([]complex128, 0, maxBlocks), val: make([]float64, 0, maxBlocks),
+		seg: make([]complex128, 0, maxBlocks), acc: make([]complex128, maxBlocks+1), val: make([]float64, 0, maxBlocks),
 		sorted: make([]float64, 0, maxBlocks), partial: hann(lowerLen),
 	}
 }

@@ -24,6 +24,9 @@ type track struct {
 
 	hz  float64
 	amp float64 // of the sine
+
+	faint  bool    // too weak to be followed frame by frame
+	lambda float64 // of the coherent search: energy over noise density
 }
 
 type trackState int
@@ -50,35 +53,13 @@ func (t *track) snr() float64 { return t.power / (3 * t.noise) }
 func (d *Detector) search() {
 	f := d.floor
 	for i := f.a; i < f.b; i++ {
-		fast, slow := f.fast[i] >= fastLimit, f.slow[i] >= slowLimit
-		if !fast && !slow || d.taken(i) {
+		if f.fast[i] < fastLimit || d.taken(i) {
 			continue
 		}
-		switch {
-		case fast && d.power[i]*f.inv[i] >= 4 && peak(d.power, i) && d.power[i] >= 8*around(d.power, i):
-			d.open(i)
-		case slow && peak(f.slow, i) && f.stands(i):
+		if d.power[i]*f.inv[i] >= 4 && peak(d.power, i) && d.power[i] >= 8*around(d.power, i) {
 			d.open(i)
 		}
 	}
-}
-
-// stands: the last quarter of a second is louder than the noise, and the last
-// second louder than the bins around.
-func (f *floor) stands(i int) bool {
-	recent := int32(0)
-	for k := range 8 {
-		recent += f.ago(i, k)
-	}
-	near := int32(0)
-	n := int32(0)
-	for k := max(0, i-guard); k < min(len(f.slow), i+guard+1); k++ {
-		if k < i-wide || k > i+wide {
-			near += f.slow[k]
-			n++
-		}
-	}
-	return recent >= 8*unity*17/10 && f.slow[i] >= near/n*18/10
 }
 
 func peak[T int32 | float32](x []T, i int) bool {
@@ -114,7 +95,23 @@ func (d *Detector) merge() {
 	}
 }
 
+// taken: a track stands at the bin, or so near that what is there may be its
+// skirt. Something louder three bins away is another tone.
 func (d *Detector) taken(bin int) bool {
+	for i := range d.tracks {
+		t := &d.tracks[i]
+		if !t.active || bin < t.bin-6 || bin > t.bin+6 {
+			continue
+		}
+		if off := bin - t.bin; off > -3 && off < 3 || d.power[bin] < 2*d.power[t.bin] {
+			return true
+		}
+	}
+	return false
+}
+
+// beside: a track stands within six bins.
+func (d *Detector) beside(bin int) bool {
 	for i := range d.tracks {
 		if t := &d.tracks[i]; t.active && bin >= t.bin-6 && bin <= t.bin+6 {
 			return true
@@ -136,7 +133,11 @@ func (d *Detector) open(bin int) {
 		// that over a third of the tone, where that is more.
 		f, best, back, sum := d.floor, int32(0), 0, int32(0)
 		over := max(2*unity, (f.ago(bin, 0)+f.ago(bin, 1))/6)
-		for k := range rows {
+		reach := rows
+		if d.beside(bin) {
+			reach = 3 // the other tone's skirt tells nothing of this one's past
+		}
+		for k := range reach {
 			if d.frame-int64(k)*hop < 0 {
 				break
 			}
@@ -183,6 +184,10 @@ func (d *Detector) follow(t *track, known bool, emit func(Event)) {
 		return
 	}
 	t.unknown = 0
+	if t.faint {
+		d.followFaint(t, emit)
+		return
+	}
 	if (d.frame-t.born)/hop%4 == 3 {
 		t.noise = max(t.n0, d.floor.noise(t.bin))
 	}
@@ -296,6 +301,7 @@ func (d *Detector) decide(t *track, emit func(Event)) {
 		return
 	}
 	t.state = long
+	t.faint, t.low = t.cn0() < faintCN0, 0
 	emit(d.event(t, now, false))
 }
 
@@ -362,6 +368,16 @@ func (d *Detector) finishParts(t *track, m measured, at float64, emit func(Event
 // cutOff ends a track whose offset cannot be seen.
 func (d *Detector) cutOff(t *track, emit func(Event)) {
 	end := float64(d.total)
+	if t.faint {
+		t.active = false
+		at := d.faintEnd(t)
+		over := at < end-0.15*workRate
+		if !over {
+			at = end
+		}
+		emit(d.event(t, at, over))
+		return
+	}
 	if t.low > 0 {
 		d.end(t, float64(d.frame-int64(t.low)*hop)+frameLen*5/8, emit)
 		return
@@ -402,7 +418,7 @@ func (d *Detector) event(t *track, end float64, ended bool) Event {
 	return Event{
 		ID: t.id, Onset: d.seconds(t.onset), End: d.seconds(end), Ended: ended,
 		Cut: t.fromStart, Long: t.state == long,
-		FrequencyHz: t.hz, LevelDBFS: t.level(), SNRdB: 10*math.Log10(max(t.cn0(), 1e-3)) - band24,
+		FrequencyHz: t.hz, LevelDBFS: t.level(), Statistic: t.lambda, SNRdB: 10*math.Log10(max(t.cn0(), 1e-3)) - band24,
 	}
 }
 

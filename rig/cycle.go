@@ -39,7 +39,7 @@ type cycle struct {
 
 	agreed map[Check]bool // what senses confirmed
 	fails  []*verdict
-	seen  evidence
+	seen   evidence
 
 	// strictHears are the steps to come that need a fit ear. It is read by
 	// whoever reports a fault.
@@ -108,6 +108,9 @@ func (c *cycle) run(ctx context.Context) error {
 		steps []Step
 	}{{"arrange", c.sc.Arrange}, {"act", c.sc.Act}, {"assert", c.sc.Assert}} {
 		c.event(Event{At: c.now(), Kind: "phase", Name: phase.name})
+		if err := c.earFit(); err != nil {
+			return err // a reset that nobody can hear is not begun
+		}
 		for _, s := range phase.steps {
 			if err := c.step(ctx, phase.name, s); err != nil {
 				return err

@@ -53,7 +53,7 @@ func (d *dut) Default(context.Context, rig.Mark, rig.DefaultSpec) ([]rig.Check, 
 
 func (d *dut) Holds(context.Context, rig.Mark) ([]rig.Check, error) { return nil, nil }
 
-// ear hears one long beep 15 s after it began to listen, and can be lost.
+// ear hears one long beep 40 s after it began to listen, within the press, and can be lost.
 type ear struct {
 	began, lost time.Time
 	told        bool
@@ -70,7 +70,7 @@ func (e *ear) Listen(ctx context.Context, until time.Time) (rig.Hearing, error) 
 	if !e.lost.IsZero() && !time.Now().Before(e.lost) {
 		return rig.Hearing{}, rig.ErrEarLost
 	}
-	onset := e.began.Add(45 * time.Second)
+	onset := e.began.Add(40 * time.Second)
 	if e.told || e.silent || time.Since(onset) < 2*time.Second {
 		return rig.Hearing{}, nil
 	}
@@ -124,7 +124,7 @@ func TestCycleEnds(t *testing.T) {
 			d.probe = func() (rig.Sight, error) { return rig.Sight{}, rig.ErrWrongUnit }
 		}, rig.Error, rig.ReasonWrongUnit},
 		{"a line that does not follow", rig.BeepExpected, func(_ *rig.Bench, r *relays, _ *dut, _ *ear, _ context.CancelCauseFunc) {
-			time.AfterFunc(20*time.Second, func() { r.mu.Lock(); r.stuck["power"] = true; r.mu.Unlock() })
+			time.AfterFunc(5*time.Second, func() { r.mu.Lock(); r.stuck["power"] = true; r.mu.Unlock() })
 		}, rig.Error, rig.ReasonRelayReadBack},
 		{"an ear lost before a required beep", rig.BeepRequired, func(_ *rig.Bench, _ *relays, _ *dut, e *ear, _ context.CancelCauseFunc) {
 			e.lost = time.Now().Add(35 * time.Second)

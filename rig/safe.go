@@ -72,6 +72,9 @@ type relayState struct {
 	starts  []time.Time // switchings on within the last hour
 	ops     int         // switchings in both directions
 	deadMan func() bool // stops the timer
+	// asked and opened count the switchings on and off that were begun: they
+	// tell one that overtook another.
+	asked, opened int
 }
 
 // Armed is the only handle that switches relays. It is valid inside the
@@ -82,6 +85,7 @@ type Armed struct {
 	mu      sync.Mutex
 	relays  map[string]*relayState
 	latched error     // set once nothing may be switched on any more
+	noPress error     // set once no press may be closed any more
 	writing time.Time // until then the DUT may write its flash
 }
 
@@ -99,8 +103,11 @@ func (b *Bench) Arm(ctx context.Context, f func(context.Context, *Armed) error) 
 	for _, s := range b.Specs {
 		a.relays[s.Name] = &relayState{spec: s}
 	}
-	if err := a.makeSafe(ctx, false); err != nil {
+	if err := a.makeSafe(context.WithoutCancel(ctx), false); err != nil {
 		a.latch(ErrDisarmed)
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -138,6 +145,7 @@ func (a *Armed) watch(ctx context.Context, cancel context.CancelCauseFunc) (stop
 				cancel(ErrEmergency)
 				return
 			case <-stopped:
+				a.latchPresses(context.Cause(ctx))
 				a.openPresses()
 				stopped = nil
 			}
@@ -155,6 +163,13 @@ func (a *Armed) emergency() bool {
 	}
 }
 
+// latchPresses refuses every later press.
+func (a *Armed) latchPresses(cause error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.noPress = cause
+}
+
 // latch refuses every later switching on.
 func (a *Armed) latch(cause error) {
 	a.mu.Lock()
@@ -169,43 +184,73 @@ func (a *Armed) latch(cause error) {
 	}
 }
 
-// On powers the DUT or shorts the pins. powered allows a press on a DUT that
-// has power, or whose power is unknown. A *GuardError says which guard forbids
-// it; after any other error the relay has been switched off again.
+// On powers the DUT or shorts the pins; what is on stays on, its dead man
+// running. powered allows a press on a DUT that has power, or whose power is
+// unknown. A *GuardError says which guard forbids it; after any other error the
+// relay has been switched off again.
 func (a *Armed) On(name string, powered bool) error {
-	r, err := a.mayStart(name, powered)
-	if err != nil {
+	r, opened, err := a.start(name, powered)
+	if r == nil || err != nil {
 		return err
 	}
 	if err := a.bench.Relays.Set(name, true); err != nil {
 		return errors.Join(fmt.Errorf("switch relay %q on: %w", name, err), a.off(r))
 	}
-	now := a.bench.Clock.Now()
 	a.mu.Lock()
-	r.known, r.on, r.since = true, true, now
+	r.since = a.bench.Clock.Now()
+	r.known, r.on = true, true
 	r.ops++
-	r.starts = append(r.starts, now)
-	if r.spec.MaxOn > 0 {
-		r.deadMan = a.bench.Clock.AfterFunc(r.spec.MaxOn, func() { a.deadManOff(r) })
-	}
-	latched := a.latched
+	overtaken := r.opened != opened
+	latched := a.refused(r)
 	a.mu.Unlock()
-	if latched != nil { // it was cut while it was being switched on: last word is off
+	switch {
+	case latched != nil: // cut while it was being switched on: the last word is off
 		return errors.Join(latched, a.off(r))
+	case overtaken:
+		return errors.Join(fmt.Errorf("relay %q was switched off while it was being switched on", name), a.off(r))
 	}
 	return nil
 }
 
-// mayStart asks the guards.
-func (a *Armed) mayStart(name string, powered bool) (*relayState, error) {
+// refused is why the relay may not be switched on any more. The caller has the
+// lock.
+func (a *Armed) refused(r *relayState) error {
+	if a.latched == nil && r.spec.Role == RolePress {
+		return a.noPress
+	}
+	return a.latched
+}
+
+// start asks the guards and, before the driver is asked for anything, starts the
+// dead man: a driver may close the contact and come back late, or never. A nil
+// state and no error is a relay that is on already.
+func (a *Armed) start(name string, powered bool) (r *relayState, opened int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if r, err = a.mayStart(name, powered); err != nil {
+		return nil, 0, err
+	}
+	if r.known && r.on {
+		return nil, 0, nil
+	}
+	now := a.bench.Clock.Now()
+	r.asked++
+	r.known, r.on, r.since = false, true, now
+	r.starts = append(r.starts, now)
+	if r.spec.MaxOn > 0 {
+		r.deadMan = a.bench.Clock.AfterFunc(r.spec.MaxOn, func() { a.deadManOff(r) })
+	}
+	return r, r.opened, nil
+}
+
+// mayStart asks the guards. The caller has the lock.
+func (a *Armed) mayStart(name string, powered bool) (*relayState, error) {
 	r := a.relays[name]
 	if r == nil {
 		return nil, fmt.Errorf("the bench has no relay %q", name)
 	}
-	if a.latched != nil {
-		return nil, fmt.Errorf("relay %q: %w", name, a.latched)
+	if err := a.refused(r); err != nil {
+		return nil, fmt.Errorf("relay %q: %w", name, err)
 	}
 	now := a.bench.Clock.Now()
 	if r.spec.Role == RolePress && !powered {
@@ -249,13 +294,25 @@ func (a *Armed) Off(name string) error {
 // off switches off and asks no guard. No lock is held while the driver works:
 // a driver that hangs in one goroutine must not keep another from trying.
 func (a *Armed) off(r *relayState) error {
+	a.mu.Lock()
+	r.opened++
+	asked := r.asked
+	if r.spec.Role == RolePress && r.on && a.mayBePowered() {
+		a.extendWindow() // it may have taken the reset, and be writing
+	}
+	a.mu.Unlock()
+
 	err := a.bench.Relays.Set(r.spec.Name, false)
 	now := a.bench.Clock.Now()
+
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
 		r.known = false
 		return fmt.Errorf("switch relay %q off: %w", r.spec.Name, err)
+	}
+	if r.asked != asked {
+		return nil // switched on meanwhile: On sees it, and has the last word
 	}
 	if r.deadMan != nil {
 		r.deadMan()
@@ -269,6 +326,17 @@ func (a *Armed) off(r *relayState) error {
 	}
 	r.known, r.on = true, false
 	return nil
+}
+
+// mayBePowered reports whether a power relay is on, or not known to be off. The
+// caller has the lock.
+func (a *Armed) mayBePowered() bool {
+	for _, p := range a.relays {
+		if p.spec.Role == RolePower && (p.on || !p.known) {
+			return true
+		}
+	}
+	return false
 }
 
 // deadManOff is what the dead man does: off first, then the word.
@@ -305,8 +373,11 @@ func (a *Armed) operations() map[string]int {
 func (a *Armed) Writing() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.writing = a.bench.Clock.Now().Add(a.bench.WriteWindow)
+	a.extendWindow()
 }
+
+// extendWindow begins the write window now. The caller has the lock.
+func (a *Armed) extendWindow() { a.writing = a.bench.Clock.Now().Add(a.bench.WriteWindow) }
 
 // waitWriteWindow keeps the power of a DUT that may be writing.
 func (a *Armed) waitWriteWindow() {

@@ -260,3 +260,104 @@ func TestArmRefusesAnUnsafeBench(t *testing.T) {
 		}
 	})
 }
+
+// slowRelays is a driver that closes the contact at once and comes back late.
+type slowRelays struct {
+	*relays
+	slow time.Duration
+}
+
+func (r slowRelays) Set(name string, on bool) error {
+	err := r.relays.Set(name, on)
+	if on && name == "reset" {
+		time.Sleep(r.slow)
+	}
+	return err
+}
+
+// The dead man counts from before the driver was asked, and opens the press
+// although the driver has not come back.
+func TestDeadManWithAStuckDriver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelays()
+		b := testBench(r, rig.SafeKeep)
+		b.Relays = slowRelays{r, 10 * time.Minute}
+		err := b.Arm(t.Context(), func(ctx context.Context, a *rig.Armed) error {
+			time.AfterFunc(41*time.Second, func() {
+				if r.state("reset") {
+					t.Error("a second after max-on the press is closed")
+				}
+			})
+			if err := a.On("reset", true); err == nil {
+				t.Error("a press that was opened while it was being closed counts as closed")
+			}
+			return context.Cause(ctx)
+		})
+		var dead *rig.DeadManError
+		if !errors.As(err, &dead) {
+			t.Errorf("error %v, want the dead man", err)
+		}
+		if r.state("reset") {
+			t.Error("the press is closed")
+		}
+	})
+}
+
+// A stop that comes while the driver closes a press has the last word.
+func TestStopOvertakesAPress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelays()
+		b := testBench(r, rig.SafeKeep)
+		b.Relays = slowRelays{r, 3 * time.Second}
+		ctx, stop := context.WithCancelCause(t.Context())
+		_ = b.Arm(ctx, func(ctx context.Context, a *rig.Armed) error {
+			time.AfterFunc(time.Second, func() { stop(rig.ErrStop) })
+			if err := a.On("reset", true); err == nil {
+				t.Error("the press was closed after the stop")
+			}
+			if r.state("reset") {
+				t.Error("the press is closed after the stop")
+			}
+			if err := a.On("reset", true); !errors.Is(err, rig.ErrStop) {
+				t.Errorf("a press after the stop: %v", err)
+			}
+			return nil
+		})
+	})
+}
+
+// Each press of a powered DUT, however it ends, has its write window.
+func TestEveryPressHasItsWriteWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelays()
+		b := testBench(r, rig.SafeOff)
+		ctx, stop := context.WithCancelCause(t.Context())
+		var stopped time.Time
+		_ = b.Arm(ctx, func(ctx context.Context, a *rig.Armed) error {
+			press(t, a)
+			time.Sleep(16 * time.Second) // the DUT has taken the reset; nobody released yet
+			stopped = time.Now()
+			stop(rig.ErrStop)
+			return context.Cause(ctx)
+		})
+		if got := time.Since(stopped); got < b.WriteWindow {
+			t.Errorf("the power was cut %v after a stop in the hold, want %v", got, b.WriteWindow)
+		}
+	})
+}
+
+// Stopped while it is being made safe, a bench is safe and says stopped.
+func TestArmStoppedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(rig.ErrStop)
+		r := newRelays()
+		err := testBench(r, rig.SafeOff).Arm(ctx, func(context.Context, *rig.Armed) error {
+			t.Error("armed")
+			return nil
+		})
+		if !errors.Is(err, rig.ErrStop) || r.state("reset") || r.state("power") {
+			t.Errorf("%v; pressed %v, powered %v", err, r.state("reset"), r.state("power"))
+		}
+	})
+}

@@ -188,9 +188,6 @@ func (c *cycle) release(ctx context.Context, s ReleaseRelay) error {
 	if !at.IsZero() {
 		c.moments[Release] = at
 		c.seen.answered, c.seen.ready, c.seen.defaultShown = false, false, false
-		if _, powered := c.moments[PowerOn]; powered {
-			c.a.Writing()
-		}
 	}
 	if err != nil || !wasOn {
 		return err

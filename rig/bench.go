@@ -42,7 +42,11 @@ type Bench struct {
 	Specs  []RelaySpec
 	Senses []Sense
 	Ear    Ear // nil: no microphone
-	DUT    DUT
+	// EarCalibrated: the ear knows the frequency and the level of this DUT's beep.
+	// One that does not cannot tell it from a neighbour's: what it hears is
+	// recorded, and decides nothing.
+	EarCalibrated bool
+	DUT           DUT
 	// Identity is who the DUT must be; what is empty is learnt and not required.
 	Identity Identity
 	// WriteWindow is how long after a reset the DUT may still write its flash:

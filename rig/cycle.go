@@ -34,8 +34,13 @@ type cycle struct {
 	beeps    []Beep
 	beepAt   map[int]int // ID → index in beeps
 	findings map[string]Finding
-	unfitAt  time.Time
+	unfit    []time.Time // moments at which the ear was unfit, a second apart at least
 	lost     error
+	began    bool // the ear was opened for this cycle
+	pressed  map[string]bool
+	// cutBySilence: what shows that the power is off is the DUT's silence alone.
+	cutBySilence bool
+	netAsked     time.Time
 
 	agreed map[Check]bool // what senses confirmed
 	fails  []*verdict
@@ -48,15 +53,19 @@ type cycle struct {
 
 // evidence is what this cycle's witnesses have shown.
 type evidence struct {
-	powerCut     bool // the DUT lost its power: sense, or silence on the network
-	powerOn      bool // the sense saw the supply after the last power-on
-	pressClosed  bool // the sense saw the pins shorted, for the whole press
-	pressOpened  bool // the sense saw them open again
-	longBeep     bool // the DUT's own beep in a window that wanted one
-	answered     bool // the right unit answered since the last release or power-on
-	defaultShown bool // it showed itself uninitialised since then
-	ready        bool // it answered steadily, as wanted
-	restartProof string
+	powerCut bool // the DUT lost its power: sense, or silence on the network
+	// powerCutSensed: the supply's sense saw it, or a silent DUT with a network
+	// that its own sense saw up.
+	powerCutSensed bool
+	powerOn        bool // the sense saw the supply after the last power-on
+	pressClosed    bool // the sense saw the pins shorted, for the whole press
+	pressOpened    bool // the sense saw them open again
+	longBeep       bool // the DUT's own beep in a window that wanted one
+	answered       bool // the right unit answered since the last release or power-on
+	identified     bool // what answered told who it is, and it was the DUT
+	defaultShown   bool // it showed itself uninitialised since then
+	ready          bool // it answered steadily, as wanted
+	restartProof   string
 }
 
 // Cycle runs the scenario once and returns its record. It does not fail: what
@@ -66,7 +75,7 @@ func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpe
 	c := &cycle{
 		b: b, a: a, sc: sc, dir: spec.Dir, opsA: a.operations(),
 		start: b.Clock.Now(), moments: map[Moment]time.Time{},
-		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[Check]bool{},
+		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[Check]bool{}, pressed: map[string]bool{},
 		rec: &Record{
 			ID: spec.ID, Run: spec.Run, Cycle: spec.Cycle, Attempt: spec.Attempt, Version: spec.Version,
 			Bench: b.Name, Scenario: sc.Name, Control: sc.Control, Params: sc.Params, Source: sc.Source,
@@ -151,10 +160,9 @@ func (c *cycle) openPresses(ctx context.Context) *UnsafeError {
 		if s.Role != RolePress {
 			continue
 		}
-		on, known, _ := c.a.State(s.Name)
 		err := Guarded(func() error { return c.a.Off(s.Name) })
-		if on || !known {
-			c.event(Event{At: c.now(), Kind: "relay", Name: s.Name, On: false})
+		if _, _, since := c.a.State(s.Name); c.pressed[s.Name] {
+			c.event(Event{At: since.Sub(c.start), Kind: "relay", Name: s.Name, On: false})
 		}
 		if err == nil {
 			err = Guarded(func() error { return c.a.proveOff(ctx, s) })

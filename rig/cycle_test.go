@@ -142,7 +142,7 @@ func TestCycleEnds(t *testing.T) {
 				r := newRelays()
 				d, e := &dut{r: r}, &ear{}
 				b := testBench(r, rig.SafeKeep)
-				b.Ear = e
+				b.Ear, b.EarCalibrated = e, true
 				b.DUT = rig.DUT{Prober: d, Provisioner: d, Marker: d, Judge: d, LeastBoot: 10 * time.Second}
 				ctx, stop := context.WithCancelCause(t.Context())
 				defer stop(nil)
@@ -175,7 +175,7 @@ func TestEarLostWhereItDoesNotMatter(t *testing.T) {
 			r := newRelays()
 			d, e := &dut{r: r}, &ear{}
 			b := testBench(r, rig.SafeKeep)
-			b.Ear = e
+			b.Ear, b.EarCalibrated = e, true
 			b.DUT = rig.DUT{Prober: d, Provisioner: d, Marker: d, Judge: d, LeastBoot: 5 * time.Second}
 			var rec rig.Record
 			_ = b.Arm(t.Context(), func(ctx context.Context, a *rig.Armed) error {

@@ -10,7 +10,7 @@ import (
 // finish fills in what the record says of the whole cycle and closes the ear.
 func (c *cycle) finish(ctx context.Context) {
 	r := c.rec
-	if c.b.Ear != nil {
+	if c.began {
 		if c.hearing {
 			// What was captured up to now belongs to this cycle's evidence.
 			if h, err := c.b.Ear.Listen(context.WithoutCancel(ctx), c.b.Clock.Now()); err == nil {

@@ -18,6 +18,7 @@ func (c *cycle) healthBefore(ctx context.Context) error {
 	if c.b.Ear == nil {
 		return nil
 	}
+	c.began = true
 	if err := c.b.Ear.Begin(ctx, c.artifact("cycle.wav")); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrEarLost) {
 			return cause
@@ -33,7 +34,7 @@ func (c *cycle) healthBefore(ctx context.Context) error {
 
 // earFit is an error where the ear is unfit and a step to come needs it.
 func (c *cycle) earFit() error {
-	if c.earMatters() && !c.unfitAt.IsZero() {
+	if now := c.b.Clock.Now(); c.earMatters() && c.unfitWithin(now.Add(-toldLater), now) {
 		return errorf(ReasonEarUnfit, "the microphone is unfit: %s", c.unfitText())
 	}
 	return nil
@@ -127,7 +128,7 @@ func (c *cycle) senseIs(ctx context.Context, sense Sense, s RelaySpec, want bool
 	case want:
 		c.seen.powerOn = true
 	default:
-		c.seen.powerCut = true
+		c.seen.powerCut, c.seen.powerCutSensed = true, true
 	}
 	return nil
 }

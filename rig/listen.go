@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -78,9 +79,20 @@ func (c *cycle) absorb(h Hearing) {
 			c.event(Event{At: c.now(), Kind: "finding", Name: f.Name, Text: f.Detail})
 		}
 	}
-	if unfit && c.unfitAt.IsZero() {
-		c.unfitAt = c.b.Clock.Now()
+	if now := c.b.Clock.Now(); unfit && (len(c.unfit) == 0 || now.Sub(c.unfit[len(c.unfit)-1]) >= time.Second) {
+		c.unfit = append(c.unfit, now)
 	}
+}
+
+// toldLater is how long after it began an unfitness may be told: a dead
+// microphone is known after 2 s, a clipping room after 5.
+const toldLater = 5 * time.Second
+
+// unfitWithin reports whether the ear was unfit in a window of the timeline.
+func (c *cycle) unfitWithin(from, to time.Time) bool {
+	return slices.ContainsFunc(c.unfit, func(t time.Time) bool {
+		return !t.Before(from) && !t.After(to.Add(toldLater))
+	})
 }
 
 // earLost notes that capture died. The cycle ends there if a beep is still to

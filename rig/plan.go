@@ -122,6 +122,7 @@ func (p *planner) step(s Step) {
 	case Hear:
 		if s.Verdict != BeepExpected {
 			p.need(p.b.Ear != nil, s, "a microphone, and the bench has no `ear`; with -p beep=expected a missing ear is recorded and the cycle goes on")
+			p.need(p.b.Ear == nil || p.b.EarCalibrated, s, "a calibrated ear: this one cannot tell the DUT's beep from a neighbour's. `resetrig calibrate` learns it, or write ear.beep; with -p beep=expected it is recorded and the cycle goes on")
 		}
 	case Restarted, Reachable:
 		p.need(dut.Prober != nil, s, "a DUT with a url")

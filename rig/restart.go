@@ -17,6 +17,7 @@ func (c *cycle) probe(ctx context.Context) (Sight, error) {
 	}
 	if sight.Reach >= ReachAnswers {
 		c.seen.answered = true
+		c.seen.identified = c.seen.identified || sight.Identity != (Identity{})
 		if sight.Identity.Serial != "" {
 			c.rec.DUT.Serial = sight.Identity.Serial
 		}
@@ -49,6 +50,9 @@ func (c *cycle) reachable(ctx context.Context, s Reachable) error {
 			if sight.Reach == ReachGarbage {
 				reason = ReasonGarbage
 			}
+			if c.afterReset() {
+				return failf(restartReason(restartWatch{best: sight.Reach, garbage: sight.Reach == ReachGarbage}), "the DUT was not ready within %v after the reset: %s", s.Within, sight.Note)
+			}
 			return errorf(reason, "the DUT was not ready within %v: %s", s.Within, sight.Note)
 		}
 		if err := c.listen(ctx, c.b.Clock.Now().Add(probeEvery), nil); err != nil {
@@ -57,55 +61,84 @@ func (c *cycle) reachable(ctx context.Context, s Reachable) error {
 	}
 }
 
+// afterReset reports whether the DUT was asked to reset itself, or released from
+// a press, in this cycle: from then on its silence is its own.
+func (c *cycle) afterReset() bool {
+	_, reset := c.moments[Reset]
+	_, released := c.moments[Release]
+	return reset || released
+}
+
 // restartWatch follows the DUT from a moment on until it has been up for a
 // stable time, and collects what proves that it restarted since that moment.
 type restartWatch struct {
-	since   time.Time
-	proof   string
-	first   time.Time // first answer
+	since time.Time
+	least time.Duration // no boot of the model is shorter
+	proof string
+
+	silent  bool      // one look at least saw it silent
+	first   time.Time // first answer, since the last outage if there was one
 	up      time.Time // ready since
-	downs   int       // looks in a row without an answer while it was up
+	down    time.Time // silent since, where it had answered before
+	downs   int       // looks in a row that saw it silent, after it had answered
 	outages int
 	best    Reach
 	garbage bool // nonsense came, once at least
 	last    Sight
+	netDown bool // the network's sense saw it down, once at least
 }
 
-// see takes in one look. least is the shortest boot of the model.
-func (w *restartWatch) see(sight Sight, now time.Time, least time.Duration) {
+// see takes in one look.
+//
+// Two things prove a restart. A first answer that comes no sooner than any boot
+// could bring it, after silence was seen: only a DUT that was down is silent and
+// then takes so long. And an outage that lasted as long as a boot: a shorter one
+// is a network's.
+func (w *restartWatch) see(sight Sight, now time.Time) {
 	w.last = sight
 	w.best = max(w.best, sight.Reach)
 	w.garbage = w.garbage || sight.Reach == ReachGarbage
-	if sight.Reach >= ReachAnswers && w.first.IsZero() {
-		w.first = now
-		if early := now.Sub(w.since); early >= least && least > 0 {
-			w.prove(fmt.Sprintf("first answer %.1f s later, no boot is shorter than %v", early.Seconds(), least))
-		}
-	}
 	if sight.UptimeKnown && sight.Uptime < now.Sub(w.since) {
 		w.prove(fmt.Sprintf("uptime %v", sight.Uptime))
 	}
-	switch {
-	case sight.Reach >= ReachReady:
-		w.downs = 0
-		if w.up.IsZero() {
-			w.up = now
-			if w.outages > 0 {
-				w.prove(wentAway)
-			}
+	if sight.Reach == ReachSilent {
+		w.silent = true
+		if w.first.IsZero() {
+			return
 		}
-	case sight.Reach > ReachSilent: // there, and not ready
-		w.downs, w.up = 0, time.Time{}
-	case !w.first.IsZero():
-		w.downs++
-		if w.downs == 2 { // one lost answer is no restart
+		if w.downs++; w.downs == 1 {
+			w.down = now
+		}
+		if w.downs == 2 { // one lost answer is no outage
 			w.outages++
 			w.up, w.first = time.Time{}, time.Time{}
 		}
+		return
+	}
+	w.downs = 0
+	if sight.Reach >= ReachAnswers && w.first.IsZero() {
+		w.first = now
+		w.answered(now)
+	}
+	if sight.Reach < ReachReady { // there, and not ready
+		w.up = time.Time{}
+	} else if w.up.IsZero() {
+		w.up = now
 	}
 }
 
-const wentAway = "it went away and came back"
+// answered judges a first answer.
+func (w *restartWatch) answered(now time.Time) {
+	if w.netDown || w.least <= 0 {
+		return // the silence may have been the network's
+	}
+	switch {
+	case w.outages > 0 && now.Sub(w.down) >= w.least:
+		w.prove(fmt.Sprintf("it went away for %.1f s and came back, no boot is shorter than %v", now.Sub(w.down).Seconds(), w.least))
+	case w.outages == 0 && w.silent && now.Sub(w.since) >= w.least:
+		w.prove(fmt.Sprintf("silent, then a first answer %.1f s later, no boot is shorter than %v", now.Sub(w.since).Seconds(), w.least))
+	}
+}
 
 func (w *restartWatch) prove(how string) {
 	if w.proof == "" {
@@ -117,9 +150,9 @@ func (w *restartWatch) prove(how string) {
 // deadline. A restart that cannot be seen is no fail: what the default state
 // shows decides, and a default state without a proven restart is an error.
 func (c *cycle) restarted(ctx context.Context, s Restarted) error {
-	w := restartWatch{since: c.moment(s.Since)}
-	if on := c.moments[PowerOn]; c.seen.powerCut && !on.IsZero() && !on.Before(w.since) {
-		w.prove("its power was cut, which is proven, and it answers again")
+	w := restartWatch{since: c.moment(s.Since), least: c.b.DUT.LeastBoot}
+	if on := c.moments[PowerOn]; c.seen.powerCutSensed && !on.IsZero() && !on.Before(w.since) {
+		w.prove("its power was cut, as its sense saw, and it answers again")
 	}
 	deadline := w.since.Add(s.Within)
 	k := Check{Name: "restarted", Kind: AboutRestart, Wanted: fmt.Sprintf("restarted within %v, then up for %v", s.Within, s.Stable)}
@@ -129,7 +162,12 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 			return err
 		}
 		now := c.b.Clock.Now()
-		w.see(sight, now, c.b.DUT.LeastBoot)
+		if sight.Reach == ReachSilent {
+			if err := c.askNetwork(ctx, &w); err != nil {
+				return err
+			}
+		}
+		w.see(sight, now)
 		stable := !w.up.IsZero() && now.Sub(w.up) >= s.Stable
 		expired := !now.Before(deadline)
 		if stable && (w.proof != "" || expired) {
@@ -139,6 +177,9 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 		if expired && w.up.IsZero() || now.Sub(deadline) > s.Stable {
 			k.Outcome, k.Seen = CheckFail, c.notUp(w)
 			c.check(k)
+			if w.netDown {
+				return errorf(ReasonNetworkDown, "the rig's network was down while the DUT was waited for: %s", k.Seen)
+			}
 			return failf(restartReason(w), "not restarted and stable within %v: %s", s.Within, k.Seen)
 		}
 		if err := c.listen(ctx, now.Add(probeEvery), nil); err != nil {
@@ -151,7 +192,7 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 		k.Outcome, k.Reason = CheckUnknown, ReasonRestartUnobservable
 		k.Seen = fmt.Sprintf("it answered %.1f s after, too early for a restart, and did not go away since", w.first.Sub(w.since).Seconds())
 	}
-	if w.outages > 1 || w.outages > 0 && w.proof != wentAway {
+	if w.outages > 0 {
 		k.Seen += fmt.Sprintf("; outages since: %d", w.outages)
 	}
 	c.check(k)
@@ -160,6 +201,28 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 	}
 	c.measure("first_answer", w.first.Sub(w.since).Seconds(), "s")
 	c.measure("restart_time", w.up.Sub(w.since).Seconds(), "s")
+	return nil
+}
+
+// networkEvery is the least time between two looks at the network's sense.
+const networkEvery = 5 * time.Second
+
+// askNetwork looks at the network's sense while the DUT is silent.
+func (c *cycle) askNetwork(ctx context.Context, w *restartWatch) error {
+	n := c.b.Sense("network")
+	if now := c.b.Clock.Now(); n == nil || now.Sub(c.netAsked) < networkEvery {
+		return nil
+	} else {
+		c.netAsked = now
+	}
+	up, err := n.On(ctx)
+	if err != nil {
+		return errorf(ReasonSense, "read the sense of the network: %w", err)
+	}
+	if !up && !w.netDown {
+		w.netDown = true
+		c.event(Event{At: c.now(), Kind: "sense", Name: "network", On: false})
+	}
 	return nil
 }
 

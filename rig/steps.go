@@ -116,8 +116,11 @@ func (c *cycle) power(ctx context.Context, s SwitchPower) error {
 	}
 	if s.On {
 		c.seen.powerOn = false
+		if err := c.stillSilent(ctx, spec); err != nil {
+			return err
+		}
 	} else {
-		c.seen.powerCut = false
+		c.seen.powerCut, c.seen.powerCutSensed, c.cutBySilence = false, false, false
 	}
 	at, err := c.switchRelay(ctx, spec, s.On, false)
 	if err != nil {
@@ -125,7 +128,7 @@ func (c *cycle) power(ctx context.Context, s SwitchPower) error {
 	}
 	if s.On {
 		c.moments[PowerOn] = at
-		c.seen.answered, c.seen.ready, c.seen.defaultShown = false, false, false
+		c.seen.newLife()
 		return nil
 	}
 	c.moments[PowerOff] = at
@@ -145,21 +148,23 @@ func (c *cycle) fallsSilent(ctx context.Context, spec RelaySpec, alive bool) err
 		return nil
 	}
 	deadline := c.b.Clock.Now().Add(silenceWithin)
-	for {
+	for silent := 0; ; {
 		sight, err := c.probe(ctx)
 		if err != nil {
 			return err
 		}
-		if sight.Reach == ReachSilent {
+		if sight.Reach > ReachSilent {
+			silent = 0
+		} else if silent++; silent == silentLooks {
 			k.Seen, k.Outcome = "silent", CheckPass
 			c.check(k)
-			c.seen.powerCut = true
-			return nil
+			c.seen.powerCut, c.cutBySilence = true, true
+			return c.networkUp(ctx, &c.seen.powerCutSensed)
 		}
 		if !c.b.Clock.Now().Before(deadline) {
 			k.Seen, k.Outcome = sight.Note, CheckFail
 			c.check(k)
-			return errorf(ReasonPowerWelded, "relay %q was switched off and the DUT still answers after %v: a welded contact, or the relay is not in the DUT's supply", spec.Name, silenceWithin)
+			return c.stillAnswers(spec)
 		}
 		if err := c.listen(ctx, c.b.Clock.Now().Add(probeEvery/2), nil); err != nil {
 			return err
@@ -167,9 +172,54 @@ func (c *cycle) fallsSilent(ctx context.Context, spec RelaySpec, alive bool) err
 	}
 }
 
+// silentLooks is how many looks in a row must find nothing: one may be lost.
+const silentLooks = 3
+
+// networkUp sets up if the network's sense, where one is fitted, sees it up: then
+// a silence is the DUT's.
+func (c *cycle) networkUp(ctx context.Context, up *bool) error {
+	n := c.b.Sense("network")
+	if n == nil {
+		return nil
+	}
+	on, err := n.On(ctx)
+	if err != nil {
+		return errorf(ReasonSense, "read the sense of the network: %w", err)
+	}
+	*up = on
+	return nil
+}
+
+// stillSilent looks once more, right before the power comes back, at a DUT whose
+// silence is all that shows that it had none.
+func (c *cycle) stillSilent(ctx context.Context, spec RelaySpec) error {
+	if !c.cutBySilence || !c.seen.powerCut {
+		return nil
+	}
+	sight, err := c.probe(ctx)
+	if err != nil {
+		return err
+	}
+	if sight.Reach > ReachSilent {
+		c.check(Check{Name: "silence/" + spec.Name, Kind: AboutRelay, Wanted: "no answer without power", Seen: sight.Note, Outcome: CheckFail})
+		return c.stillAnswers(spec)
+	}
+	return nil
+}
+
+func (c *cycle) stillAnswers(spec RelaySpec) error {
+	return errorf(ReasonPowerWelded, "relay %q was switched off and the DUT still answers: a welded contact, or the relay is not in the DUT's supply", spec.Name)
+}
+
+// newLife forgets what was seen of the DUT before it was powered or reset.
+func (e *evidence) newLife() {
+	e.answered, e.ready, e.defaultShown, e.identified = false, false, false, false
+}
+
 func (c *cycle) press(ctx context.Context, s PressRelay) error {
 	spec, _ := c.b.Spec(s.Relay)
 	c.seen.pressClosed, c.seen.pressOpened = false, false
+	c.pressed[s.Relay] = true
 	at, err := c.switchRelay(ctx, spec, true, s.Powered)
 	if err != nil {
 		return err
@@ -186,8 +236,9 @@ func (c *cycle) release(ctx context.Context, s ReleaseRelay) error {
 	pressed, wasOn := c.moments[Press]
 	at, err := c.switchRelay(ctx, spec, false, false)
 	if !at.IsZero() {
+		c.pressed[s.Relay] = false
 		c.moments[Release] = at
-		c.seen.answered, c.seen.ready, c.seen.defaultShown = false, false, false
+		c.seen.newLife()
 	}
 	if err != nil || !wasOn {
 		return err
@@ -290,7 +341,7 @@ func (c *cycle) hear(ctx context.Context, s Hear) error {
 			return err
 		}
 	}
-	if !c.hearing || !c.unfitAt.IsZero() && c.unfitAt.Before(to.Add(earLatency)) {
+	if !c.hearing || c.unfitWithin(from, to.Add(earLatency)) {
 		k.Seen, k.Outcome, k.Reason = "the bench has no ear", CheckUnknown, ReasonEarUnfit
 		if c.b.Ear != nil {
 			k.Seen = "the ear is unfit: " + c.unfitText()
@@ -319,7 +370,7 @@ func (c *cycle) hear(ctx context.Context, s Hear) error {
 		c.limits("beep_duration", b.Duration().Seconds(), "s", s.Least, s.Most)
 		c.measure("beep_frequency", b.FrequencyHz, "Hz")
 		c.measure("beep_snr", b.SNRdB, "dB")
-		c.seen.longBeep = s.Verdict != BeepForbidden
+		c.seen.longBeep = s.Verdict != BeepForbidden && c.b.EarCalibrated
 	} else {
 		k.Seen = "none"
 	}
@@ -346,7 +397,7 @@ func (c *cycle) factoryReset(ctx context.Context, s FactoryReset) error {
 		return c.arrangeError(err, ReasonInternal, "reset the DUT over the network")
 	}
 	c.moments[Reset] = c.b.Clock.Now()
-	c.seen.answered, c.seen.ready, c.seen.defaultShown = false, false, false
+	c.seen.newLife()
 	c.event(Event{At: c.now(), Kind: "note", Name: "reset", Text: "the DUT accepted the reset command"})
 	c.a.Writing()
 	return nil

@@ -58,6 +58,14 @@ func reasonOf(err error, otherwise Reason) Reason {
 // defaultState asks the judge and weighs the answers.
 func (c *cycle) defaultState(ctx context.Context, s DefaultState) error {
 	checks, err := c.b.DUT.Judge.Default(ctx, *c.mark, DefaultSpec{Functions: s.Functions})
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrGarbage) {
+		// One bad answer is no verdict: it is waited for, and asked once more.
+		c.event(Event{At: c.now(), Kind: "note", Name: "asked again", Text: err.Error()})
+		if err := c.reachable(ctx, Reachable{Within: c.b.DUT.MostBoot}); err != nil {
+			return err
+		}
+		checks, err = c.b.DUT.Judge.Default(ctx, *c.mark, DefaultSpec{Functions: s.Functions})
+	}
 	c.check(checks...)
 	if err != nil {
 		return c.judgeError(err)
@@ -120,7 +128,9 @@ func (c *cycle) weigh(checks []Check) error {
 				first = &checks[i]
 			}
 		case CheckPass:
-			passed[k.Kind]++
+			if k.Kind != AboutLogin || k.Name == "default-login" {
+				passed[k.Kind]++ // that a known login is accepted says nothing of a reset
+			}
 		}
 	}
 	if first == nil {
@@ -174,8 +184,10 @@ func (c *cycle) suspects(r Reason) (open []string) {
 	case ReasonResetIgnored:
 		if pressing {
 			suspect(pressed, "an open reset contact")
-			suspect(c.seen.powerCut, "a supply that was never cut")
+			suspect(c.seen.powerCutSensed || c.seen.longBeep, "a supply that was never cut")
 		}
+	case ReasonNoAnswer, ReasonDUTGarbage:
+		suspect(c.seen.identified, "another device at the DUT's address")
 	case ReasonNoRestart:
 		suspect(supply, "an open power contact")
 		suspect(!pressing || c.seen.pressOpened, "a reset contact that did not open")
@@ -186,8 +198,10 @@ func (c *cycle) suspects(r Reason) (open []string) {
 	case ReasonBeepMissing:
 		if !c.tookReset() {
 			suspect(pressed, "an open reset contact")
-			suspect(c.seen.powerCut, "a supply that was never cut")
+			suspect(c.seen.powerCutSensed, "a supply that was never cut")
 		}
+		_, moved := c.findings["level"]
+		suspect(!moved, "a microphone that was moved")
 	case ReasonBeepForbidden:
 		suspect(!pressing || c.seen.pressOpened, "a reset contact that did not open")
 	}
@@ -223,7 +237,7 @@ func weight(r Reason) int {
 // conclude books the outcome: the rig's own faults first.
 func (c *cycle) conclude(ctx context.Context, err error, unsafe *UnsafeError) {
 	ended := c.verdictOf(err)
-	if ended != nil && len(c.fails) > 0 && (ended.reason == ReasonRestartUnobservable || ended.reason == ReasonUnanswered) {
+	if ended != nil && len(c.fails) > 0 && leftOpen(ended.reason) {
 		ended = nil // a question left open takes nothing from a fail that was seen
 	}
 	if ended == nil || ended.outcome == Fail {
@@ -254,6 +268,16 @@ func (c *cycle) conclude(ctx context.Context, err error, unsafe *UnsafeError) {
 	c.finish(ctx)
 }
 
+// leftOpen reports whether the reason is that a question got no answer, and not
+// that something was wrong with the rig.
+func leftOpen(r Reason) bool {
+	switch r {
+	case ReasonRestartUnobservable, ReasonUnanswered, ReasonBudget, ReasonLocked, ReasonLoginUnknown:
+		return true
+	}
+	return false
+}
+
 func orBefore(text string) string {
 	if text == "" {
 		return ""
@@ -281,7 +305,7 @@ func (c *cycle) weighFails(ctx context.Context, ended *verdict) *verdict {
 		fault.err = fmt.Errorf("%w; looked like: %w", fault.err, worst.err)
 		return fault
 	}
-	if about := worst.reason; (about == ReasonBeepMissing || about == ReasonBeepForbidden) && (!c.unfitAt.IsZero() || c.lost != nil) {
+	if about := worst.reason; (about == ReasonBeepMissing || about == ReasonBeepForbidden) && (c.unfitWithin(c.moment(Press), c.moment(Latest).Add(toldLater)) || c.lost != nil) {
 		return &verdict{Error, ReasonEarUnfit, fmt.Errorf("the microphone became unfit (%s); looked like: %w", c.unfitText(), worst.err)}
 	}
 	if c.sc.Control {
@@ -300,7 +324,7 @@ func (c *cycle) verdictOf(err error) *verdict {
 		return nil
 	case errors.As(err, &v):
 		return v
-	case errors.Is(err, ErrEmergency):
+	case errors.Is(err, ErrEmergency), errors.Is(err, ErrStop) && c.a.emergency():
 		return &verdict{Aborted, ReasonEmergency, err}
 	case errors.Is(err, ErrStop), errors.Is(err, context.Canceled):
 		return &verdict{Aborted, ReasonStopped, err}

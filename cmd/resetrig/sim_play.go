@@ -180,6 +180,7 @@ func (p *player) Write(b []byte) (int, error) {
 			continue
 		case err != nil:
 			p.events.say(simEvent{Event: "play", Mono: monotonic(), Frame: p.frames, Text: err.Error()})
+			_ = p.f.Close() // a card that is gone waits for it
 			return done * 2, err
 		}
 		done += x.result

@@ -60,7 +60,8 @@ var verdictTable = []verdictRow{
 	{"no-beep", []string{proven + "beep-missing"}, ""}, // that it was reset clears the relays
 	{"reset-ignored", []string{
 		presumed + "reset-ignored", presumed + "reset-ignored", // an open contact would look the same
-		proven + "reset-ignored", proven + "reset-ignored", proven + "reset-ignored",
+		presumed + "reset-ignored", // so would a supply that was never cut: a silent network is no proof
+		proven + "reset-ignored", proven + "reset-ignored",
 	}, ""},
 	{"reset-partial-password", []string{proven + "reset-partial"}, ""},
 	{"reset-partial-config", []string{proven + "reset-partial"}, ""},
@@ -79,8 +80,8 @@ var verdictTable = []verdictRow{
 		presumed + "no-restart", presumed + "no-restart", presumed + "no-restart", presumed + "no-restart",
 		proven + "no-restart",
 	}, ""},
-	{"http-hangs", []string{proven + "no-answer"}, ""}, // it takes connections: it has power and a network
-	{"http-garbage", []string{proven + "garbage-after-reset"}, ""},
+	{"http-hangs", []string{presumed + "no-answer"}, ""}, // something takes connections there: nothing says that it is the DUT
+	{"http-garbage", []string{presumed + "garbage-after-reset"}, ""},
 	{"wrong-firmware", []string{proven + "firmware-mismatch"}, ""},
 
 	// What keeps the test from being arranged.
@@ -114,8 +115,8 @@ var verdictTable = []verdictRow{
 	{"no-beep+neighbour-beep", []string{proven + "beep-missing"}, ""},
 	{"no-beep+no-disk-alarm", []string{proven + "beep-missing"}, ""},
 	{"reset-ignored+neighbour-beep", []string{
-		presumed + "reset-ignored", presumed + "reset-ignored",
-		proven + "reset-ignored", proven + "reset-ignored", proven + "reset-ignored",
+		presumed + "reset-ignored", presumed + "reset-ignored", presumed + "reset-ignored",
+		proven + "reset-ignored", proven + "reset-ignored",
 	}, ""},
 	{"reset-ignored+mic-dead", []string{rigFault + "ear-unfit"}, ""},
 	{"reset-ignored+reset-open", []string{
@@ -123,8 +124,8 @@ var verdictTable = []verdictRow{
 		rigFault + "reset-open", rigFault + "reset-open", rigFault + "reset-open",
 	}, ""},
 	{"reset-ignored+no-disk-alarm", []string{
-		presumed + "reset-ignored", presumed + "reset-ignored",
-		proven + "reset-ignored", proven + "reset-ignored", proven + "reset-ignored",
+		presumed + "reset-ignored", presumed + "reset-ignored", presumed + "reset-ignored",
+		proven + "reset-ignored", proven + "reset-ignored",
 	}, ""},
 	{"dead-after-reset+network-down", []string{
 		presumed + "no-restart", presumed + "no-restart", presumed + "no-restart", presumed + "no-restart",

@@ -155,6 +155,7 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 		if err := w.wireEar(world.Sound(), simRate, profile, 0); err != nil {
 			return err
 		}
+		b.EarCalibrated = true
 	}
 	acc := p.accounts
 	if acc == nil {
@@ -238,6 +239,7 @@ func (a *app) wireReal(w *wiring, p parts) error {
 			return err
 		}
 		w.closers = append(w.closers, capture.Close)
+		b.EarCalibrated = profile.FrequencyHz > 0 && profile.LevelDBFS < 0
 	}
 	if cfg.DUT.URL == "" {
 		return nil

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what is missing of the Debian packages that the words on its command
 # line need: build (the microphone's program), test (a real capture path),
-# virtual (the emulated Raspberry Pi).
+# virtual (the emulated Raspberry Pi), gpiosim (the other virtual bench).
 set -euo pipefail
 
 declare -A packages=(
   [build]="gcc libc6-dev pkg-config portaudio19-dev"
   [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl"
   [virtual]="qemu-system-arm device-tree-compiler cpio kmod pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+  [gpiosim]="qemu-system-x86 gcc libc6-dev make cpio xz-utils"
 )
 
 missing=()

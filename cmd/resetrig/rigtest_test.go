@@ -67,7 +67,7 @@ func TestRigtestOnTheSimulatedBench(t *testing.T) {
 						})
 						for _, c := range rigtest.Cases() {
 							r, ran := got[c.Name]
-							if !ran || r.Outcome == rigtest.Fail || expendable && r.Outcome != rigtest.Pass {
+							if !ran || r.Outcome == rigtest.Fail || expendable && r.Outcome != rigtest.Pass && (c.Name != "welded" || len(senses) > 0) {
 								t.Errorf("%s: %s: wanted %s, saw %s", c.Name, r.Outcome, r.Wanted, r.Seen)
 							}
 						}

@@ -26,6 +26,7 @@ func Cases() []Case {
 		{Name: "handle-dead", Wanted: "nothing switches through a handle whose Arm has ended", run: handleDead},
 		{Name: "refuses-twice", Wanted: "a relay that refuses to open is tried again", run: refusesTwice},
 		{Name: "refuses", Wanted: "a relay that never opens is said to be in doubt, by name", run: refuses},
+		{Name: "welded", Wanted: "a press whose sense still sees it closed is said to be in doubt, by name", run: welded},
 	}
 	for _, w := range ways {
 		cases = append(cases, Case{Name: "ends-safe/" + w.name, Wanted: "the press open, nothing left on", run: func(ctx context.Context, t *trial) error {
@@ -51,7 +52,13 @@ func Cases() []Case {
 	return append(cases,
 		Case{
 			Name: "stop-keeps-power", Wanted: "the press open at once, the power on until the write window has passed",
-			expendable: "it presses at power-on, and cuts the power while the DUT boots", run: stopKeepsPower,
+			expendable: "it presses at power-on, and cuts the power while the DUT boots",
+			run:        func(ctx context.Context, t *trial) error { return keepsPower(ctx, t, true) },
+		},
+		Case{
+			Name: "error-keeps-power", Wanted: "the press open at once, the power on until the write window has passed",
+			expendable: "it presses at power-on, and cuts the power while the DUT boots",
+			run:        func(ctx context.Context, t *trial) error { return keepsPower(ctx, t, false) },
 		},
 		Case{
 			Name: "cycle-at-power-on", Wanted: "press, power on, release: in this order, at these times",

@@ -153,8 +153,9 @@ func endsSafe(ctx context.Context, t *trial, w way, powered bool, safe rig.SafeS
 	return nil
 }
 
-// stopKeepsPower stops while the DUT may be writing its flash.
-func stopKeepsPower(ctx context.Context, t *trial) error {
+// keepsPower ends while the DUT may be writing its flash, by a stop or by an
+// error: the press opens before the wait for the write window, not after it.
+func keepsPower(ctx context.Context, t *trial, byStop bool) error {
 	p, err := t.press()
 	if err != nil {
 		return err
@@ -179,19 +180,30 @@ func stopKeepsPower(ctx context.Context, t *trial) error {
 		}
 		a.Writing()
 		writing, mark = t.b.Clock.Now(), t.gate.since()
-		return t.opensWhileStuck(inner, func() { stop(rig.ErrStop) })
+		if byStop {
+			return t.opensWhileStuck(inner, func() { stop(rig.ErrStop) })
+		}
+		return errOwn
 	})
 	var unsafe *rig.UnsafeError
-	if errors.As(err, &unsafe) || !errors.Is(err, rig.ErrStop) {
+	if errors.As(err, &unsafe) || !errors.Is(err, rig.ErrStop) && !errors.Is(err, errOwn) {
 		return err
 	}
-	w, err := t.gate.off(power.Name, mark)
+	opened, err := t.gate.off(p.Name, mark)
 	if err != nil {
 		return err
 	}
-	t.figure("power_kept", w.at.Sub(writing))
-	if d := w.at.Sub(writing) - t.b.WriteWindow; d < 0 || d > lateness {
-		return fmt.Errorf("the power was cut %v after the DUT may have begun to write, and its window is %v", w.at.Sub(writing), t.b.WriteWindow)
+	cut, err := t.gate.off(power.Name, mark)
+	if err != nil {
+		return err
+	}
+	t.figure("press_kept", opened.at.Sub(writing))
+	t.figure("power_kept", cut.at.Sub(writing))
+	if d := opened.at.Sub(writing); d > lateness {
+		return fmt.Errorf("the press was opened %v after the end", d)
+	}
+	if d := cut.at.Sub(writing) - t.b.WriteWindow; d < 0 || d > lateness {
+		return fmt.Errorf("the power was cut %v after the DUT may have begun to write, and its window is %v", cut.at.Sub(writing), t.b.WriteWindow)
 	}
 	return t.open(ctx)
 }

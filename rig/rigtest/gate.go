@@ -146,7 +146,7 @@ func (g *gate) refuses(name string, n int) {
 // patience is how long, by the computer's own time, the suite waits for another
 // goroutine of the program to do what it must do at once. It is a bound against
 // hanging and no measurement: on simulated time nothing else can be waited for.
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 // off waits until a relay was switched off after the mark, and says when.
 func (g *gate) off(name string, mark int) (write, error) {

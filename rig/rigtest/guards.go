@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"resetrig/rig"
@@ -238,6 +239,41 @@ func refuses(ctx context.Context, t *trial) error {
 		return fmt.Errorf("a relay never opened, and the error was: %v", err)
 	case len(unsafe.Relays) != 1 || unsafe.Relays[0] != p.Name:
 		return fmt.Errorf("relay %q never opened, and %v are said to be in doubt", p.Name, unsafe.Relays)
+	}
+	t.saw("in doubt: %s", unsafe.Relays[0])
+	return t.open(ctx)
+}
+
+// closedSense is the sense of a press that never opens.
+type closedSense struct{ rig.Sense }
+
+func (closedSense) On(context.Context) (bool, error) { return true, nil }
+
+// welded lets the sense of a press say what it would of a welded contact. The
+// contact itself opens.
+func welded(ctx context.Context, t *trial) error {
+	p, err := t.press()
+	if err != nil {
+		return err
+	}
+	senses := t.b.Senses
+	if t.b.Sense(p.Name) == nil {
+		return skipf("no sense sees press %q", p.Name)
+	}
+	defer func() { t.b.Senses = senses }()
+	err = t.pressed(ctx, p, func(context.Context, *rig.Armed) error {
+		t.b.Senses = slices.Clone(senses)
+		for i, s := range senses {
+			if s.Of() == p.Name {
+				t.b.Senses[i] = closedSense{s}
+			}
+		}
+		return nil
+	})
+	t.b.Senses = senses
+	var unsafe *rig.UnsafeError
+	if !errors.As(err, &unsafe) || len(unsafe.Relays) != 1 || unsafe.Relays[0] != p.Name {
+		return errors.Join(fmt.Errorf("the sense of relay %q saw it closed, and nothing said so", p.Name), err)
 	}
 	t.saw("in doubt: %s", unsafe.Relays[0])
 	return t.open(ctx)

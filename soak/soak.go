@@ -37,7 +37,7 @@ type Journal interface {
 
 // Tally counts cycles by their last attempt's outcome, and first attempts.
 type Tally struct {
-	Cycles   int // begun
+	Cycles   int // that began and ended
 	Attempts int
 	Pass     int
 	Proven   int // fails whose rig side was verified
@@ -86,11 +86,11 @@ func Run(ctx context.Context, b *rig.Bench, sc *rig.Scenario, p Plan, j Journal,
 func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, before func(int, int), t *Tally) error {
 	fails, errs := 0, 0
 	for n := 1; n <= p.Cycles && ctx.Err() == nil; n++ {
-		t.Cycles++
 		rec, err := attempts(ctx, b, a, sc, p, j, n, before, t)
-		if err != nil {
-			return err
+		if rec.Outcome == "" {
+			return err // it did not begin
 		}
+		t.Cycles++
 		switch rec.Outcome {
 		case rig.Pass:
 			t.Pass++
@@ -107,7 +107,10 @@ func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p
 			errs++
 		case rig.Aborted:
 			t.Aborted++
-			return context.Cause(ctx)
+			return errors.Join(err, context.Cause(ctx))
+		}
+		if err != nil {
+			return err
 		}
 		switch {
 		case len(rec.Unsafe) > 0:
@@ -136,6 +139,9 @@ func attempts(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario,
 			before(n, try)
 		}
 		spec, err := j.Begin(ctx, n, try)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			return rig.Record{}, cause
+		}
 		if err != nil {
 			return rig.Record{}, fmt.Errorf("begin cycle %d: %w", n, err)
 		}

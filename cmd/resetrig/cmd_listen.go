@@ -6,14 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"resetrig/audio"
 	"resetrig/config"
@@ -160,7 +158,8 @@ func (a *app) listenLive(ctx context.Context, bench, device string, channel int,
 	defer func() { err = errors.Join(err, ear.End(false)) }()
 
 	start := clock.Now()
-	live := !asJSON && isTerminal(a.out)
+	_, tty := terminal(a.out)
+	live := !asJSON && tty
 	known := map[string]bool{}
 	beeps, longs := 0, 0
 	for span == 0 || clock.Now().Sub(start) < span {
@@ -233,9 +232,4 @@ func levelLine(e *audio.Ear) string {
 	}
 	b.WriteString(" 8 kHz")
 	return b.String()
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

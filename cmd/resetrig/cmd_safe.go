@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"resetrig/config"
 	"resetrig/rig"
 )
 
@@ -26,15 +27,11 @@ systemd runs it after any death of the service (ExecStopPost).
 			if bench == "" {
 				return usage(fmt.Errorf("safe: --bench is missing: the simulated bench has no relays outside its process"))
 			}
-			cfg, model, err := a.loadBench(bench)
-			if err != nil {
-				return err
-			}
 			// A signal must not keep it from its work: it ends by itself.
 			ctx := context.Background()
-			w, err := a.wire(cfg, model, parts{relays: true, senses: true})
+			w, err := a.wireToSafe(bench)
 			if err != nil {
-				return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: cut the power of the bench by hand: %w", err)}
+				return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: nothing was switched: cut the power of the bench by hand: %w", err)}
 			}
 			if cutPower {
 				for i := range w.bench.Specs {
@@ -54,6 +51,9 @@ systemd runs it after any death of the service (ExecStopPost).
 					state = "kept as it was"
 				}
 				fmt.Fprintf(a.out, "%s: %s\n", s.Name, state)
+				if r, ok := w.cfg.Relays.Named(s.Name); ok && r.Contact == "nc" && state == "off" && s.Role == rig.RolePower {
+					fmt.Fprintf(a.err, "resetrig: relay %s is wired normally closed: a kernel that releases the line now closes it again; cut the supply by hand\n", s.Name)
+				}
 			}
 			return nil
 		},
@@ -61,4 +61,31 @@ systemd runs it after any death of the service (ExecStopPost).
 	c.Flags().StringVar(&bench, "bench", "", "bench file")
 	c.Flags().BoolVar(&cutPower, "cut", false, "take the power away too")
 	return c
+}
+
+// wireToSafe opens the relays of a bench and as much else as can be had. It runs
+// after a death, from a supervisor, where no password is in the environment and
+// any other file may be broken: only what names the relays must be right.
+func (a *app) wireToSafe(bench string) (*wiring, error) {
+	data, err := config.ReadFile(bench)
+	if err != nil {
+		return nil, err
+	}
+	env := config.Env{
+		Lookup:   func(string) (string, bool) { return "unneeded", true },
+		ReadFile: func(string) ([]byte, error) { return []byte("unneeded"), nil },
+	}
+	cfg, err := config.LoadBench(bench, data, env)
+	if err != nil {
+		return nil, err
+	}
+	// Nobody is talked to: the DUT's address and files are left out.
+	cfg.DUT = config.DUT{Discovery: "off"}
+	model := &config.Model{Dialect: "plain"}
+	w, err := a.wire(cfg, model, parts{relays: true, senses: true})
+	if err != nil && len(cfg.Senses) > 0 {
+		fmt.Fprintf(a.err, "resetrig: going on without the senses: %v\n", err)
+		w, err = a.wire(cfg, model, parts{relays: true})
+	}
+	return w, err
 }

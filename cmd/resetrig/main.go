@@ -83,16 +83,23 @@ type app struct {
 	json     bool
 	log      *slog.Logger
 
-	// stop ends what runs in an orderly way, emergency cuts everything.
-	ctx       context.Context
-	emergency chan struct{}
+	emergency chan struct{} // closed: everything is cut at once
 }
 
 func run(args []string, in io.Reader, out, errw io.Writer) int {
-	a := &app{in: in, out: out, err: errw, emergency: make(chan struct{})}
+	stdout, stderr := newConsole(out), newConsole(errw)
+	a := &app{in: in, out: stdout, err: stderr, emergency: make(chan struct{})}
 	ctx, done := a.watchSignals()
-	defer done()
-	a.ctx = ctx
+	code := a.execute(ctx, args)
+	stdout.close(ctx.Done())
+	stderr.close(ctx.Done())
+	done()
+	return code
+}
+
+// execute runs the command that args name and gives the exit code.
+func (a *app) execute(ctx context.Context, args []string) int {
+	in, out, errw := a.in, a.out, a.err
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -441,3 +441,98 @@ func secrets(t *testing.T, r *recorder) {
 		t.Error(err)
 	}
 }
+
+// A reader of the results that goes away after the first line (| head -1) ends
+// nothing: every cycle is run and booked.
+func TestReaderGoesAway(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	cmd := command(t, "--state", state, "soak", "imou-hard-reset", "--cycles", "20", "--json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = bufio.NewReader(out).ReadByte()
+	_ = out.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the soak ended with %v", err)
+	}
+	list := start(t, "--state", state, "list")
+	if code := list.code(); code != 0 || !strings.Contains(list.out.String(), "20 pass") {
+		t.Errorf("exit code %d: %s", code, list.out)
+	}
+}
+
+// A terminal on which nobody reads any more (Ctrl-S) keeps no signal from its
+// work.
+func TestNobodyReads(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	cmd := command(t, "--state", t.TempDir(), "soak", "imou-hard-reset", "--cycles", "100000")
+	cmd.Stderr, cmd.Stdout = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 20000) // let it come into the soak
+	if _, err := io.ReadFull(r, buf); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // the pipe fills
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+		if code := cmd.ProcessState.ExitCode(); code != exitAborted {
+			t.Errorf("exit code %d, want %d", code, exitAborted)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("a stop was not obeyed while nobody read")
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+}
+
+// The relays are made safe although everything else about the bench is broken:
+// no password in the environment, no model, no baseline.
+func TestSafeNeedsNothingElse(t *testing.T) {
+	t.Parallel()
+	r := startRecorder(t, t.TempDir(), "", "--powered")
+	text, err := os.ReadFile(r.bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := strings.Replace(string(text), "discovery:", `login: {user: admin, password: "${NO_SUCH_VARIABLE}"}, baseline: gone.yaml, discovery:`, 1)
+	broken = strings.Replace(broken, "imou-nvr-new", "./gone.yaml", 1)
+	if err := os.WriteFile(r.bench, []byte(broken), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := r.resetrig("check", "--bench", r.bench); code != exitUsage {
+		t.Errorf("check of a broken bench: exit code %d, want %d: this proves nothing: %s", code, exitUsage, errs)
+	}
+	post(t, r.Control+"/reset?on=true")
+	r.until("pressed", nil, func(tr sim.Truth) bool { return tr.Shorted })
+	if code, _, errs := r.resetrig("safe", "--bench", r.bench); code != 0 {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if tr := r.truth(); tr.Shorted || !tr.Power {
+		t.Errorf("shorted %v, powered %v", tr.Shorted, tr.Power)
+	}
+	if code, _, errs := r.resetrig("safe", "--bench", r.bench, "--cut"); code != 0 {
+		t.Errorf("--cut: exit code %d: %s", code, errs)
+	}
+	r.until("cut", nil, func(tr sim.Truth) bool { return !tr.Power })
+	if code, _, _ := r.resetrig("safe", "--bench", filepath.Join(r.dir, "gone.yaml")); code != exitUnsafe {
+		t.Errorf("without a bench file: exit code %d, want %d", code, exitUnsafe)
+	}
+}

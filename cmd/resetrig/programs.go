@@ -26,7 +26,8 @@ func (p programs) Run(ctx context.Context, argv []string, within time.Duration, 
 	defer cancel()
 	p.log.Debug("exec", "argv", argv, "within", within)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = out, out
+	bounded := &boundedWriter{to: out, left: keepOutput}
+	cmd.Stdout, cmd.Stderr = bounded, bounded
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = killAfter
@@ -38,4 +39,23 @@ func (p programs) Run(ctx context.Context, argv []string, within time.Duration, 
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return err
+}
+
+// keepOutput is how much of a program's output is kept, in bytes.
+const keepOutput = 10 << 20
+
+// boundedWriter keeps so much and takes the rest without a word: a program must
+// not fill the disk that the results are to go to.
+type boundedWriter struct {
+	to   io.Writer
+	left int
+}
+
+func (w *boundedWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.left -= n
+	if _, err := w.to.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

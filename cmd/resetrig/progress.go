@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ type progress struct {
 
 func (a *app) newProgress(every bool) *progress {
 	p := &progress{w: a.err, every: every, width: 80}
-	if f, ok := a.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := terminal(a.err); ok {
 		p.live = true
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 			p.width = w

@@ -18,6 +18,9 @@ func (a *app) watchSignals() (ctx context.Context, done func()) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	got := make(chan os.Signal, 4)
 	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Asked for, and not looked at: a reader of our output that goes away must
+	// not end the process, for then no relay would be made safe.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)

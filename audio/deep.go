@@ -58,7 +58,7 @@ func newDeep(f *floor, lo, hi float64, p Profile) *deep {
 		d.a, d.b = max(f.a, int(lo/binHz)-f.lo), min(f.b, int(hi/binHz)+2-f.lo)
 	}
 	d.a, d.b = max(d.a, wide+1), min(d.b, d.n-wide-1)
-	d.limit = statisticFor(hi - lo)
+	d.limit = StatisticFor(hi - lo)
 	for q := range d.gain {
 		k := q
 		if k >= deepPoints/2 {
@@ -73,9 +73,9 @@ func newDeep(f *floor, lo, hi float64, p Profile) *deep {
 	return d
 }
 
-// statisticFor is the statistic that noise in a band exceeds once in
-// FalseAlarmEvery.
-func statisticFor(bandHz float64) float64 {
+// StatisticFor is the statistic that white noise in a band exceeds once in
+// FalseAlarmEvery, by extrapolation of its measured tail.
+func StatisticFor(bandHz float64) float64 {
 	return math.Log(falseDensity * bandHz * FalseAlarmEvery)
 }
 

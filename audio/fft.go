@@ -1,6 +1,9 @@
 package audio
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // fft is a transform of real frames: a frame of n samples is packed into n/2
 // complex ones, which Stockham passes of radix four turn into a spectrum
@@ -142,4 +145,20 @@ func (f *fft) bin(k int) complex64 {
 	}
 	t := mul(w, complex(imag(odd), -real(odd)))
 	return complex((real(even)+real(t))/2, (imag(even)+imag(t))/2)
+}
+
+// MeasureFFT is the mean time of one of the detector's transforms, window and
+// spectrum included, measured for about that long.
+func MeasureFFT(span time.Duration) time.Duration {
+	f, w := newFFT(frameLen), hann(frameLen)
+	frame, lines := make([]float32, frameLen), make([]complex64, 300)
+	start, n := time.Now(), 0
+	for ; time.Since(start) < span; n++ {
+		for range 100 {
+			f.load(frame, w)
+			f.transform()
+			f.spectrum(lines, 80)
+		}
+	}
+	return time.Since(start) / time.Duration(100*max(n, 1))
 }

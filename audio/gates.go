@@ -34,10 +34,6 @@ const (
 	pitchGate      = 0.025
 	levelBelow     = 9.5
 	levelAbove     = 12.0
-
-	// mostCut is how long a tone may be that was there from the first sample
-	// to the last, to be taken for a beep.
-	mostCut = 10.0
 )
 
 // judge asks every gate; "" is a beep.
@@ -57,7 +53,7 @@ func (d *Detector) judge(t *track, m measured, end float64, isLong bool) Refusal
 	if !t.fromStart && !d.rises(t) {
 		return NoRise
 	}
-	if t.fromStart && end >= float64(d.total)-frameLen/2 && length > mostCut {
+	if t.fromStart && end >= float64(d.total)-frameLen/2 {
 		return NoFall
 	}
 	if why := steady(t, m, cn0); why != "" {

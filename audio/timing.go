@@ -353,7 +353,7 @@ func (d *Detector) time(t *track, end float64) {
 		t.onset = 0
 		return
 	}
-	t.onset = d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false)
+	t.onset = max(t.notBefore, d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false))
 }
 
 // known: another track stands nearer to this tone, or has it already.

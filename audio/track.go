@@ -25,6 +25,10 @@ type track struct {
 	hz  float64
 	amp float64 // of the sine
 
+	// A part of a broken tone lies between these samples; 0 is open.
+	notBefore, notAfter float64
+	parts               int // how often it was taken apart
+
 	faint  bool    // too weak to be followed frame by frame
 	lambda float64 // of the coherent search: energy over noise density
 }
@@ -103,7 +107,13 @@ func (d *Detector) taken(bin int) bool {
 		if !t.active || bin < t.bin-6 || bin > t.bin+6 {
 			continue
 		}
-		if off := bin - t.bin; off > -3 && off < 3 || d.power[bin] < 2*d.power[t.bin] {
+		least := 2 * d.power[t.bin]
+		if off := bin - t.bin; off > -3 && off < 3 {
+			return true
+		} else if off <= -5 || off >= 5 {
+			least /= 8
+		}
+		if d.power[bin] < least {
 			return true
 		}
 	}
@@ -308,6 +318,7 @@ func (d *Detector) decide(t *track, emit func(Event)) {
 // split ends a track at a gap and lets it begin anew after it.
 func (d *Detector) split(t *track, from, to float64, emit func(Event)) {
 	old := *t
+	t.notAfter = (from + to) / 2
 	d.finish(t, from, emit)
 	d.lastID++
 	*t = track{
@@ -334,13 +345,16 @@ func (d *Detector) finish(t *track, at float64, emit func(Event)) {
 		return
 	}
 	at = d.offset(t, at)
+	if t.notAfter > 0 {
+		at = min(at, t.notAfter)
+	}
 	if t.state == young {
 		if at-t.onset < 0.030*workRate {
 			return
 		}
 		isLong := at-t.onset >= (d.long-tolerance)*workRate
 		m := d.measure(t.onset+min(0.008*workRate, (at-t.onset)/8), at, t.hz, t.n0)
-		if isLong && m.gapTo > 0 {
+		if isLong && m.gapTo > 0 && t.parts < 8 {
 			d.finishParts(t, m, at, emit)
 			return
 		}
@@ -359,9 +373,14 @@ func (d *Detector) finish(t *track, at float64, emit func(Event)) {
 // finishParts ends a track that had a gap which nothing else has shown.
 func (d *Detector) finishParts(t *track, m measured, at float64, emit func(Event)) {
 	rest := *t
+	middle := (m.gapFrom + m.gapTo) / 2
+	t.parts++
+	t.notAfter = middle
 	d.finish(t, m.gapFrom, emit)
 	d.lastID++
 	rest.id, rest.onset, rest.fromStart, rest.timed = d.lastID, m.gapTo, false, false
+	rest.notBefore = middle
+	rest.parts++
 	d.finish(&rest, at, emit)
 }
 

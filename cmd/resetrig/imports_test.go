@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"soak":             {"rig"},
 	"pcm":              {},
 	"pcm/synth":        {"pcm"},
+	"pcm/corpus":       {"pcm/synth"},
 	"audio":            {"rig", "pcm"},
 	"gpio":             {"rig"},
 	"nvr":              {"rig"},
@@ -28,11 +29,13 @@ var mayImport = map[string][]string{
 	"scenarios":        {},
 	"models":           {},
 	"cmd/resetrig-mic": {"pcm"},
+
+	"cmd/bench-detector": {"audio", "pcm/corpus", "pcm/synth"},
 }
 
 // testsMay is what tests may import beyond that.
 var testsMay = map[string][]string{
-	"audio":  {"pcm/synth", "audio/audiotest"},
+	"audio":  {"pcm/synth", "pcm/corpus", "audio/audiotest"},
 	"config": {"examples", "testdata"},
 }
 

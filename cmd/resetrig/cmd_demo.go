@@ -84,6 +84,7 @@ func (a *app) demo(ctx context.Context, out string, cycles int) (err error) {
 	if err := a.printReport(ctx, main.run.ID, both); err != nil {
 		return err
 	}
+	settle(a.out)
 	wrong := main.tally.Cycles - main.tally.Pass
 	fmt.Fprintln(a.err, "\nThe controls must not reset it, and the faults must be told: one cycle each.")
 	fmt.Fprintf(both, "\nCONTROLS AND FAULTS: what proves that the test can fail\n")
@@ -103,6 +104,7 @@ func (a *app) demo(ctx context.Context, out string, cycles int) (err error) {
 		}
 		fmt.Fprintf(both, "  %-24s %-14s %-18s %s: %s\n", firstOf(p.fault, p.scenario), word, rec.Reason, p.about, verdict)
 	}
+	settle(a.out)
 	fmt.Fprintf(a.err, "\nThe report is in %s; `resetrig list --state %s` and `resetrig report ID --state %s` show more.\n", name, a.state, a.state)
 	if wrong > 0 {
 		return &exit{exitError, fmt.Errorf("%d cycles of the demo ended otherwise than they must", wrong)}
@@ -148,6 +150,7 @@ func (a *app) demoRun(ctx context.Context, p demoPart, cycles int, last **rig.Re
 	}
 	show := a.newProgress(false)
 	show.cycle(1, cycles)
+	show.brief = cycles == 1
 	kind := "soak"
 	if cycles == 1 {
 		kind = "cycle"

@@ -25,6 +25,7 @@ type console struct {
 	held    [][]byte
 	size    int
 	dropped int
+	busy    bool // a write is under way
 	closed  bool
 	ended   chan struct{}
 }
@@ -68,11 +69,32 @@ func (c *console) run() {
 			p = append(p, fmt.Sprintf("resetrig: nobody read: %d writes were dropped here; `resetrig report` has every result\n", c.dropped)...)
 			c.dropped = 0
 		}
+		c.busy = true
 		c.mu.Unlock()
-		if _, err := c.to.Write(p); err != nil {
-			c.mu.Lock() // nobody reads any more
+		_, err := c.to.Write(p)
+		c.mu.Lock()
+		c.busy = false
+		if err != nil { // nobody reads any more
 			c.held, c.size, c.closed = nil, 0, true
-			c.mu.Unlock()
+		}
+		c.mu.Unlock()
+	}
+}
+
+// settleTime is how long one console waits for another, so that what a person
+// reads comes in its order.
+const settleTime = 200 * time.Millisecond
+
+// settle waits until what was written to w is out, if w is a console with a
+// reader who reads.
+func settle(w io.Writer) {
+	c, ok := w.(*console)
+	for end := time.Now().Add(settleTime); ok && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		idle := len(c.held) == 0 && !c.busy
+		c.mu.Unlock()
+		if idle {
+			return
 		}
 	}
 }

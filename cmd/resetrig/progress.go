@@ -20,6 +20,7 @@ type progress struct {
 	live   bool
 	width  int
 	every  bool // a line for each step: a single cycle
+	brief  bool // no lines at all: someone else tells what came of it
 	drawn  time.Time
 	prefix string
 	phase  string
@@ -58,6 +59,9 @@ func (p *progress) Observe(e rig.Event) {
 			return
 		}
 	case "finding":
+		if p.brief {
+			return
+		}
 		p.line(fmt.Sprintf("%9.2f s  %-7s  %s: %s", e.At.Seconds(), "ear", e.Name, e.Text))
 		return
 	}
@@ -82,6 +86,12 @@ func (p *progress) cycle(n, total int) {
 func (p *progress) done(r rig.Record, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.brief {
+		if p.live {
+			fmt.Fprint(p.w, "\r\x1b[K")
+		}
+		return
+	}
 	p.line(oneLine(r, total))
 }
 

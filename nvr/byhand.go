@@ -56,10 +56,11 @@ const (
 func (d *Device) State(ctx context.Context) State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	sight, g, err := d.need(ctx)
+	sight, g, err := d.needOnce(ctx)
 	e := d.examine(rig.Mark{})
 	if err == nil {
 		err = e.asItIs(ctx, sight, g)
+		_, err = e.done(err)
 	}
 	st := State{State: StateDefault, Checks: e.checks}
 	if st.Checks == nil {
@@ -74,7 +75,7 @@ func (d *Device) State(ctx context.Context) State {
 		case c.Outcome == rig.CheckFail:
 			st.State, st.Reason, st.Text = StateNotDefault, rig.ReasonNotDefault, c.Name+": want "+c.Wanted+", seen "+c.Seen
 			return st
-		case c.Outcome == rig.CheckUnknown && c.Kind != rig.AboutIdentity && st.State == StateDefault:
+		case c.Outcome == rig.CheckUnknown && (c.Kind != rig.AboutIdentity || d.proven() != nil) && st.State == StateDefault:
 			st.State, st.Reason, st.Text = StateUnknown, c.Reason, c.Name+": "+c.Seen
 		}
 	}
@@ -96,11 +97,11 @@ func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) err
 		return nil
 	}
 	if e.d.model.Dialect == DialectPlain {
-		return e.plain(ctx, rig.DefaultSpec{})
+		return e.plain(ctx, rig.DefaultSpec{}, e.d.login)
 	}
 	def := e.d.model.Accounts[0]
 	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: "the default account \"" + def.User + "\" is accepted"}
-	if err := e.tryLogin(ctx, c, def); err != nil {
+	if err := e.tryLogin(ctx, c, def, e.d.login); err != nil {
 		return err
 	}
 	e.identity()
@@ -119,7 +120,7 @@ func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) err
 func (d *Device) Info(ctx context.Context) (Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	sight, g, err := d.need(ctx)
+	sight, g, err := d.needOnce(ctx)
 	if err != nil {
 		return Info{}, err
 	}
@@ -138,7 +139,7 @@ func (d *Device) Info(ctx context.Context) (Info, error) {
 		i.Note = err.Error()
 	}
 	i.URL, i.Init = d.base, sight.Init
-	i.Serial, i.MAC = d.id.Serial, d.id.MAC
+	i.Serial, i.MAC = d.seen.Serial, d.seen.MAC
 	if f := g.found; f != nil {
 		for _, p := range []struct {
 			to *string
@@ -158,7 +159,7 @@ func (d *Device) Login(ctx context.Context, c rig.Credential) LoginResult {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.guard(c.Password)
-	sight, _, err := d.need(ctx)
+	sight, _, err := d.needOnce(ctx)
 	if err == nil && sight.Init == rig.InitUninitialised {
 		return LoginResult{Result: LoginRefused, Reason: rig.ReasonLoginUnknown, Text: "the unit is uninitialised: it has no account; nothing was sent"}
 	}
@@ -174,9 +175,10 @@ func (d *Device) Login(ctx context.Context, c rig.Credential) LoginResult {
 	return LoginResult{Result: LoginUnknown, Reason: reasonOf(err), Text: err.Error()}
 }
 
-// Identity is who the unit is, as far as it is known by now.
+// Identity is who the unit has shown itself to be, in the last look and the
+// logins after it.
 func (d *Device) Identity() rig.Identity {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.id
+	return d.seen
 }

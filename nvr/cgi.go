@@ -58,6 +58,20 @@ func (c *dahua) info(ctx context.Context, s *session) (Info, error) {
 	return i, nil
 }
 
+// mac asks for the hardware addresses of the network's configuration.
+func (c *dahua) mac(ctx context.Context, s *session, wanted string) (string, error) {
+	t, err := c.table(ctx, s, "Network")
+	if err != nil {
+		return "", err
+	}
+	for k, v := range t {
+		if strings.HasSuffix(k, ".PhysicalAddress") && bareMAC(v) == bareMAC(wanted) {
+			return v, nil
+		}
+	}
+	return t["Network.eth0.PhysicalAddress"], nil
+}
+
 // firmware asks for the version alone.
 func (c *dahua) firmware(ctx context.Context, s *session) (string, error) {
 	v, err := c.value(ctx, s, magicBox+"getSoftwareVersion", "version")
@@ -110,8 +124,12 @@ func (c *dahua) value(ctx context.Context, s *session, path, key string) (string
 	return kv[key], err
 }
 
-// read asks for key=value lines.
+// read asks for key=value lines, and again where that may help.
 func (c *dahua) read(ctx context.Context, s *session, path string) (map[string]string, error) {
+	return again(ctx, c.d, func() (map[string]string, error) { return c.readOnce(ctx, s, path) })
+}
+
+func (c *dahua) readOnce(ctx context.Context, s *session, path string) (map[string]string, error) {
 	a, err := s.get(ctx, path)
 	switch {
 	case errors.Is(err, errForbidden):
@@ -158,8 +176,12 @@ func saysError(body string) bool {
 	return body == "Error" || strings.HasPrefix(body, "Error\r") || strings.HasPrefix(body, "Error\n") || strings.HasPrefix(body, "Error ")
 }
 
-// parseKeyValues reads one key=value a line. Values may hold =.
+// parseKeyValues reads one key=value a line. Values may hold =. Every line ends,
+// the last one too: one that does not was cut off, and its value is half.
 func parseKeyValues(body string) (map[string]string, error) {
+	if body != "" && !strings.HasSuffix(body, "\n") {
+		return nil, fmt.Errorf("%w: the answer breaks off: …%q", rig.ErrGarbage, short(body[max(0, len(body)-40):]))
+	}
 	kv := map[string]string{}
 	for line := range strings.Lines(body) {
 		line = strings.TrimRight(line, "\r\n")

@@ -56,11 +56,15 @@ type Device struct {
 	log     *slog.Logger
 
 	mu       sync.Mutex
-	base     string // where it answers now
-	id       rig.Identity
-	firmware string // seen first, or expected
+	base     string       // where it answers now
+	id       rig.Identity // who it must be: the bench's word, and what was learnt
+	seen     rig.Identity // who answered: the last look, and the logins after it
+	found    bool         // discovery has told who it is, once at least
+	unsure   bool         // base was followed to without a proof of who answers there
+	firmware string       // seen first, or expected
 	current  *rig.Credential
-	tried    map[[32]byte]bool // refused since the last change of state
+	tried    map[[32]byte]int  // refusals since the last change of state
+	good     map[[32]byte]bool // accepted since the last change of state
 	secrets  []string          // what no error, log or transcript may show
 	marked   string            // the last mark with a password
 	markedAs rig.Credential
@@ -102,7 +106,7 @@ func Open(o Options) (*Device, error) {
 	d := &Device{
 		o: o, model: m, log: o.Log, base: o.URL, id: o.Identity,
 		firmware: tidyVersion(o.Firmware),
-		tried:    map[[32]byte]bool{},
+		tried:    map[[32]byte]int{}, good: map[[32]byte]bool{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -163,16 +167,6 @@ func (d *Device) keys() []string {
 	return k
 }
 
-// bind compares an answer's identity with the unit's and learns what is new.
-func (d *Device) bind(id rig.Identity, where string) error {
-	if d.id.Contradicts(id) {
-		return fmt.Errorf("%s: %w: want %s, seen %s", where, rig.ErrWrongUnit, identityText(d.id), identityText(id))
-	}
-	d.id.Serial = cmp.Or(d.id.Serial, id.Serial)
-	d.id.MAC = cmp.Or(d.id.MAC, id.MAC)
-	return nil
-}
-
 func identityText(id rig.Identity) string {
 	var parts []string
 	if id.Serial != "" {
@@ -193,8 +187,11 @@ func bareMAC(s string) string {
 }
 
 // changed says that the unit's accounts may have changed: every credential may
-// be tried once more.
-func (d *Device) changed() { clear(d.tried) }
+// be tried once more, and none is known to be good.
+func (d *Device) changed() {
+	clear(d.tried)
+	clear(d.good)
+}
 
 func credentialKey(c rig.Credential) [32]byte {
 	return sha256.Sum256([]byte(c.User + "\x00" + c.Password.Reveal()))

@@ -13,10 +13,15 @@ type dialect interface {
 	// look asks what needs no login of the unit at base, each question within
 	// the time given. Silence is in the glance, an error is a cancelled ctx.
 	look(ctx context.Context, base string, within lookFor) (glance, error)
+	// identify asks the unit at base who it is, without a login, and adds the
+	// answer to the glance.
+	identify(ctx context.Context, g glance, base string) (glance, error)
 	// prove logs in with one request and says who answered.
 	prove(ctx context.Context, s *session) (rig.Identity, error)
 	// info tells what the unit says of itself.
 	info(ctx context.Context, s *session) (Info, error)
+	// mac tells a hardware address of the unit: the wanted one, if it has it.
+	mac(ctx context.Context, s *session, wanted string) (string, error)
 	// firmware tells the version alone.
 	firmware(ctx context.Context, s *session) (string, error)
 	// table reads one configuration table, as Table.key → value.

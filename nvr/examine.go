@@ -35,8 +35,7 @@ func (r *reader) table(ctx context.Context, name string) (map[string]string, err
 		return nil, err
 	}
 	for k, v := range t {
-		low := strings.ToLower(k)
-		if v != "" && (strings.Contains(low, "password") || strings.Contains(low, "passwd") || strings.HasSuffix(low, "pwd")) {
+		if v != "" && isSecret(k) {
 			h := sha256.Sum256([]byte(v))
 			t[k] = "sha256:" + hex.EncodeToString(h[:6])
 		}
@@ -45,16 +44,46 @@ func (r *reader) table(ctx context.Context, name string) (map[string]string, err
 	return t, nil
 }
 
+// isSecret reports whether a configuration key names a password.
+func isSecret(key string) bool {
+	low := strings.ToLower(key)
+	for _, word := range []string{"password", "passwd", "pwd"} {
+		if strings.Contains(low, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget makes the next look at a key's table a new one.
+func (r *reader) forget(key string) { delete(r.tables, tableOf(key)) }
+
+// value is one value. A key that is not there is looked for twice: an answer
+// can be cut off between two lines.
 func (r *reader) value(ctx context.Context, key string) (string, error) {
-	t, err := r.table(ctx, tableOf(key))
-	if err != nil {
-		return "", err
+	for again := true; ; again = false {
+		t, err := r.table(ctx, tableOf(key))
+		if err != nil {
+			return "", err
+		}
+		if v, ok := t[key]; ok {
+			return v, nil
+		}
+		if !again {
+			return "", fmt.Errorf("%w: table %s has no %s", rig.ErrUnsupported, tableOf(key), key)
+		}
+		r.forget(key)
 	}
-	v, ok := t[key]
-	if !ok {
-		return "", fmt.Errorf("%w: table %s has no %s", rig.ErrUnsupported, tableOf(key), key)
+}
+
+// confirm is one value that should be the wanted one: what is not is read twice.
+func (r *reader) confirm(ctx context.Context, key, want string) (string, error) {
+	v, err := r.value(ctx, key)
+	if err != nil || v == want {
+		return v, err
 	}
-	return v, nil
+	r.forget(key)
+	return r.value(ctx, key)
 }
 
 // compared is one table without the model's ignored keys.
@@ -123,9 +152,10 @@ type examination struct {
 	checks  []rig.Check
 	r       *reader // nil: no login is accepted, or none was tried
 	blocked error   // why there is no reader, or no more questions are sent
+	who     int     // where among the checks that of the identity belongs; -1: not yet asked
 }
 
-func (d *Device) examine(m rig.Mark) *examination { return &examination{d: d, m: m} }
+func (d *Device) examine(m rig.Mark) *examination { return &examination{d: d, m: m, who: -1} }
 
 func (e *examination) add(c rig.Check) { e.checks = append(e.checks, c) }
 
@@ -156,7 +186,7 @@ func (e *examination) settle(ctx context.Context, c *rig.Check, err error, ok bo
 		}
 		return nil
 	}
-	for _, one := range []error{rig.ErrGarbage, rig.ErrUnsupported, rig.ErrWrite, errForgotten, errNothing} {
+	for _, one := range []error{rig.ErrGarbage, rig.ErrUnsupported, rig.ErrWrite, errForgotten, errNothing, errUnproven} {
 		if errors.Is(err, one) {
 			return nil
 		}
@@ -193,11 +223,26 @@ func (e *examination) read(ctx context.Context, key string) (string, error) {
 	return e.r.value(ctx, key)
 }
 
-func (e *examination) table(ctx context.Context, name string) (map[string]string, error) {
+func (e *examination) confirm(ctx context.Context, key, want string) (string, error) {
 	if e.blocked != nil || e.r == nil {
-		return nil, e.why()
+		return "", e.why()
 	}
-	return e.r.compared(ctx, name)
+	return e.r.confirm(ctx, key, want)
+}
+
+// differs is how a table differs from what is wanted. A difference is looked at
+// twice.
+func (e *examination) differs(ctx context.Context, name string, want map[string]string) (string, error) {
+	if e.blocked != nil || e.r == nil {
+		return "", e.why()
+	}
+	got, err := e.r.compared(ctx, name)
+	if err != nil || difference(want, got) == "" || len(want) == 0 {
+		return difference(want, got), err
+	}
+	delete(e.r.tables, name)
+	got, err = e.r.compared(ctx, name)
+	return difference(want, got), err
 }
 
 // why is the reason for which nothing can be read.
@@ -208,14 +253,44 @@ func (e *examination) why() error {
 	return fmt.Errorf("not asked: %w", e.blocked)
 }
 
-// identity says who was examined; wrong units never come this far.
+// identity says, here among the checks, who was examined.
 func (e *examination) identity() {
-	c := rig.Check{Name: "identity", Kind: rig.AboutIdentity, Wanted: "the bench's unit", Seen: identityText(e.d.id), Outcome: rig.CheckPass}
-	if w := e.d.o.Identity; w != (rig.Identity{}) {
+	e.who = len(e.checks)
+	e.add(rig.Check{})
+}
+
+// done ends an examination. Of a unit that did not show that it is the expected
+// one nothing is said: neither what it answered counts, nor that it stopped to.
+func (e *examination) done(err error) ([]rig.Check, error) {
+	d := e.d
+	unproven := d.proven()
+	if unproven != nil {
+		for i := range e.checks {
+			c := &e.checks[i]
+			if c.Outcome == rig.CheckPass || c.Outcome == rig.CheckFail {
+				c.Outcome, c.Reason = rig.CheckUnknown, rig.ReasonUnanswered
+				c.Seen += "; " + errUnproven.Error()
+			}
+		}
+		if errors.Is(err, rig.ErrUnreachable) || errors.Is(err, rig.ErrGarbage) {
+			unproven, err = fmt.Errorf("%w; then: %w", unproven, err), nil
+		}
+	}
+	c := rig.Check{Name: "identity", Kind: rig.AboutIdentity, Wanted: "the bench's unit", Seen: identityText(d.seen), Outcome: rig.CheckPass}
+	if w := d.o.Identity; w != (rig.Identity{}) {
 		c.Wanted = identityText(w)
 	}
-	if e.d.id == (rig.Identity{}) {
+	switch {
+	case unproven != nil:
+		c.Seen, c.Outcome, c.Reason = unproven.Error(), rig.CheckUnknown, rig.ReasonUnanswered
+	case d.seen == rig.Identity{}:
 		c.Outcome, c.Reason = rig.CheckUnknown, rig.ReasonUnanswered
 	}
-	e.add(c)
+	switch {
+	case e.who >= 0:
+		e.checks[e.who] = c
+	case unproven != nil:
+		e.add(c)
+	}
+	return e.checks, err
 }

@@ -465,7 +465,7 @@ func newBench(t *testing.T, gen string) *bench {
 			Name: "test", Dialect: nvr.DialectIMOU, Generation: gen,
 			Tables: []string{"General", "Network"}, Ignore: []string{"Network.eth0.IPAddress"},
 		},
-		URL: u.srv.URL, Clock: rig.System(), Net: b.lab, Ledger: b.book, Vault: b.book, Rand: chance(1),
+		URL: u.srv.URL, Clock: newJump(), Net: b.lab, Ledger: b.book, Vault: b.book, Rand: chance(1),
 		Identity: rig.Identity{Serial: u.serial},
 		Baseline: maps.Clone(u.defaults),
 	}

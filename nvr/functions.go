@@ -29,6 +29,9 @@ func (d *Device) FactoryReset(ctx context.Context, functions []string) error {
 	if err != nil {
 		return fmt.Errorf("factory reset: %w", err)
 	}
+	if err := d.proven(); err != nil {
+		return fmt.Errorf("factory reset: %w", err)
+	}
 	d.judged = ""
 	if len(functions) == 0 {
 		err := d.dialect.reset(ctx, s, "")
@@ -92,7 +95,7 @@ func (e *examination) keptLogin(ctx context.Context) error {
 			return err
 		}
 		if cred != nil {
-			return e.tryLogin(ctx, c, *cred)
+			return e.tryLogin(ctx, c, *cred, e.d.insist)
 		}
 	}
 	s, err := e.d.knownLogin(ctx)
@@ -140,6 +143,9 @@ func (d *Device) RecordBaseline(ctx context.Context) (map[string]string, error) 
 	}
 	s, err := d.knownLogin(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("record a baseline: %w", err)
+	}
+	if err := d.proven(); err != nil {
 		return nil, fmt.Errorf("record a baseline: %w", err)
 	}
 	all, err := d.reader(s).snapshot(ctx, d.model.Tables)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"resetrig/rig"
@@ -22,7 +23,7 @@ func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) 
 	e := d.examine(m)
 	switch {
 	case d.model.Dialect == DialectPlain:
-		err = e.plain(ctx, spec)
+		err = e.plain(ctx, spec, d.insist)
 	case len(spec.Functions) > 0:
 		err = e.functions(ctx, spec.Functions)
 	case d.model.Generation == New:
@@ -30,7 +31,7 @@ func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) 
 	default:
 		err = e.oldGeneration(ctx)
 	}
-	return e.checks, err
+	return e.done(err)
 }
 
 // newGeneration: the init state proves it without a login; then the unit is
@@ -43,6 +44,10 @@ func (e *examination) newGeneration(ctx context.Context, sight rig.Sight, g glan
 	case sight.Init == rig.InitUninitialised:
 		c.Outcome = rig.CheckPass
 		e.add(c)
+		if err := d.mayProvision(); err != nil {
+			e.blocked = err
+			return e.values(ctx)
+		}
 		if err := d.forgive(); err != nil {
 			return err
 		}
@@ -107,41 +112,79 @@ func (e *examination) provisionedLogin(ctx context.Context) error {
 	if e.d.current == nil {
 		return e.settle(ctx, &c, errForgotten, false, "")
 	}
-	return e.tryLogin(ctx, c, *e.d.current)
+	return e.tryLogin(ctx, c, *e.d.current, e.d.insist)
 }
 
 // oldGeneration: the default account logs in, and the marked password no
-// longer does. Whatever comes of it, only one refused login is spent.
+// longer does. A good reset spends no refused login, one that did nothing
+// spends one.
 func (e *examination) oldGeneration(ctx context.Context) error {
 	d := e.d
 	def := d.model.Accounts[0]
 	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is accepted", def.User)}
-	if err := e.tryLogin(ctx, c, def); err != nil {
+	first := d.login
+	if !e.has(whatPassword) {
+		first = d.insist
+	}
+	if err := e.tryLogin(ctx, c, def, first); err != nil {
 		return err
 	}
 	accepted := e.r
 	if accepted != nil {
+		// What is refused after this is refused after the reset.
 		if err := d.forgive(); err != nil {
-			return err
-		}
-		if err := d.remember(def); err != nil {
 			return err
 		}
 	}
 	e.identity()
-	if err := e.markedPassword(ctx); err != nil {
+	marked, err := e.markedPasswordBeside(ctx, def, accepted != nil)
+	if err != nil {
 		return err
 	}
+	if accepted == nil && e.r == nil && marked == rig.CheckPass {
+		// Neither is accepted: one of the refusals may have been no word on the
+		// password.
+		e.checks = slices.DeleteFunc(e.checks, func(k rig.Check) bool { return k.Name == c.Name })
+		e.who--
+		if err := e.tryLogin(ctx, c, def, d.insist); err != nil {
+			return err
+		}
+		accepted = e.r
+	}
 	if accepted != nil {
+		if err := d.remember(def); err != nil {
+			return err
+		}
 		e.r, e.blocked = accepted, nil
 		d.current = &accepted.s.cred
 	}
 	return e.values(ctx)
 }
 
+// markedPasswordBeside asks for the marked password where the default account
+// was tried. Where that is accepted and is the same account, the marked one is
+// gone without asking: an account has one password.
+func (e *examination) markedPasswordBeside(ctx context.Context, def rig.Credential, accepted bool) (rig.CheckOutcome, error) {
+	if !e.has(whatPassword) {
+		return "", nil
+	}
+	cred, err := e.d.markedLogin(e.m)
+	if err != nil {
+		return "", err
+	}
+	if accepted && cred != nil && cred.User == def.User && cred.Password != def.Password {
+		e.add(rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is gone", Seen: fmt.Sprintf("account %q has its default password", def.User), Outcome: rig.CheckPass})
+		return rig.CheckPass, nil
+	}
+	if err := e.markedPassword(ctx); err != nil {
+		return "", err
+	}
+	return e.checks[len(e.checks)-1].Outcome, nil
+}
+
 // tryLogin asks whether a login is accepted, and reads with it from then on.
-func (e *examination) tryLogin(ctx context.Context, c rig.Check, cred rig.Credential) error {
-	s, err := e.d.login(ctx, cred)
+func (e *examination) tryLogin(ctx context.Context, c rig.Check, cred rig.Credential, login loginFunc) error {
+	s, err := login(ctx, cred)
 	switch {
 	case err == nil:
 		e.r = e.d.reader(s)
@@ -181,6 +224,7 @@ func (e *examination) markedPassword(ctx context.Context) error {
 	if cred == nil {
 		return e.settle(ctx, &c, errForgotten, false, "")
 	}
+	delete(e.d.good, credentialKey(*cred)) // it was, before the reset: now to be refused is what is wanted
 	s, err := e.d.login(ctx, *cred)
 	switch {
 	case err == nil:
@@ -249,11 +293,10 @@ func (e *examination) config(ctx context.Context) error {
 // compare checks one table against what it should be.
 func (e *examination) compare(ctx context.Context, name, wanted, table string, want map[string]string) error {
 	c := rig.Check{Name: name, Kind: rig.AboutConfig, Wanted: wanted}
-	got, err := e.table(ctx, table)
+	diff, err := e.differs(ctx, table, want)
 	if err == nil && len(want) == 0 {
 		err = fmt.Errorf("%w: nothing is recorded of table %s to compare with", rig.ErrUnsupported, table)
 	}
-	diff := difference(want, got)
 	seen := diff
 	if diff == "" {
 		seen = "equal"
@@ -276,6 +319,9 @@ func (e *examination) firmware(ctx context.Context) error {
 		return e.settle(ctx, &c, e.why(), false, "")
 	}
 	v, err := e.d.dialect.firmware(ctx, e.r.s)
+	if err == nil && !isVersion(v, e.d.firmware) {
+		v, err = e.d.dialect.firmware(ctx, e.r.s)
+	}
 	return e.settle(ctx, &c, err, isVersion(v, e.d.firmware), v)
 }
 
@@ -291,11 +337,11 @@ func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	e := d.examine(m)
 	switch {
 	case d.model.Dialect == DialectPlain:
-		err = e.plain(ctx, rig.DefaultSpec{})
-		return e.checks, err
+		err = e.plain(ctx, rig.DefaultSpec{}, d.insist)
+		return e.done(err)
 	case d.model.Generation == Old:
 		c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is still accepted", d.model.Accounts[0].User)}
-		err = e.tryLogin(ctx, c, d.model.Accounts[0])
+		err = e.tryLogin(ctx, c, d.model.Accounts[0], d.insist)
 	default:
 		err = e.newHolds(ctx, sight, g)
 	}
@@ -309,7 +355,7 @@ func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	if err == nil {
 		err = e.gone(ctx)
 	}
-	return e.checks, err
+	return e.done(err)
 }
 
 // newHolds: a unit that was provisioned to be examined stays so, one that was

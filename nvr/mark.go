@@ -48,6 +48,9 @@ func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) 
 	if err != nil {
 		return rig.Mark{}, err
 	}
+	if err := d.proven(); err != nil {
+		return rig.Mark{}, fmt.Errorf("mark: %w", err)
+	}
 	if err := d.learnFirmware(ctx, s); err != nil {
 		return rig.Mark{}, err
 	}
@@ -90,6 +93,9 @@ func (d *Device) markValues(ctx context.Context, s *session, spec rig.MarkSpec) 
 		if tableOf(key) == key {
 			return nil, fmt.Errorf("mark %q: want a configuration key such as General.MachineName", what)
 		}
+		if isSecret(key) {
+			return nil, fmt.Errorf("mark %q: the value of a key that names a password is not shown, so that it can never be proven; mark the account's password instead, or another key", what)
+		}
 		was, err := r.value(ctx, key)
 		if err != nil {
 			return nil, fmt.Errorf("mark %s: %w", what, err)
@@ -105,12 +111,30 @@ func (d *Device) markValues(ctx context.Context, s *session, spec rig.MarkSpec) 
 		if base, known := d.o.Baseline[key]; is == was || known && is == base {
 			return nil, fmt.Errorf("mark %s with %q: the unit has or would have that value without a mark; choose another", what, is)
 		}
-		if err := d.dialect.set(ctx, s, key, is); err != nil {
+		if err := d.set(ctx, s, r, key, is); err != nil {
 			return nil, fmt.Errorf("mark %s: %w", what, err)
 		}
 		out = append(out, rig.MarkedValue{What: what, Was: was, Is: is})
 	}
 	return out, nil
+}
+
+// set writes one value. Whether a write landed whose answer was lost is read,
+// and only one that did not is repeated.
+func (d *Device) set(ctx context.Context, s *session, r *reader, key, value string) error {
+	for n := 0; ; n++ {
+		err := d.dialect.set(ctx, s, key, value)
+		if n >= repetitions(ctx, err) {
+			return err
+		}
+		if err := d.pause(ctx); err != nil {
+			return err
+		}
+		r.forget(key)
+		if got, err := r.value(ctx, key); err != nil || got == value {
+			return err
+		}
+	}
 }
 
 // markPassword gives the session's account a new password and returns a
@@ -127,7 +151,8 @@ func (d *Device) markPassword(ctx context.Context, s *session) (*session, error)
 	if err := d.remember(c); err != nil {
 		return nil, err
 	}
-	if err := d.dialect.setPassword(ctx, s, password); err != nil {
+	marked, err := d.setPassword(ctx, s, c)
+	if err != nil {
 		// Whether it was set is unknown; the vault's newest two will tell.
 		d.current = nil
 		d.changed()
@@ -137,9 +162,12 @@ func (d *Device) markPassword(ctx context.Context, s *session) (*session, error)
 		}
 		return nil, fmt.Errorf("mark password: %w", err)
 	}
+	if marked != nil {
+		return marked, nil
+	}
 	d.changed()
 	d.current = nil
-	marked, err := d.login(ctx, c)
+	marked, err = d.insist(ctx, c)
 	if errors.Is(err, rig.ErrRefused) {
 		return nil, fmt.Errorf("mark password: %w: the new password is refused", ErrUnproven)
 	}
@@ -149,11 +177,34 @@ func (d *Device) markPassword(ctx context.Context, s *session) (*session, error)
 	return marked, nil
 }
 
+// setPassword changes the password. Where the answer was lost, the new one is
+// tried, and a session with it returned if it was set; if not, it is set again.
+func (d *Device) setPassword(ctx context.Context, s *session, to rig.Credential) (*session, error) {
+	for n := 0; ; n++ {
+		err := d.dialect.setPassword(ctx, s, to.Password)
+		if n >= repetitions(ctx, err) {
+			return nil, err
+		}
+		if err := d.pause(ctx); err != nil {
+			return nil, err
+		}
+		d.changed()
+		old := s.cred
+		marked, err := d.login(ctx, to)
+		if err == nil || !errors.Is(err, rig.ErrRefused) {
+			return marked, err
+		}
+		if s, err = d.login(ctx, old); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // proveValues reads every value back.
 func (d *Device) proveValues(ctx context.Context, s *session, values []rig.MarkedValue) error {
 	r := d.reader(s)
 	for _, v := range values {
-		got, err := r.value(ctx, d.keyOf(v.What))
+		got, err := r.confirm(ctx, d.keyOf(v.What), v.Is)
 		if err != nil {
 			return fmt.Errorf("mark %s: read back: %w", v.What, err)
 		}
@@ -185,10 +236,10 @@ func (d *Device) StillMarked(ctx context.Context, m rig.Mark) ([]rig.Check, erro
 			}
 			e.add(c)
 		}
-		return e.checks, nil
+		return e.done(nil)
 	}
 	if err := e.stillLogin(ctx); err != nil {
-		return e.checks, err
+		return e.done(err)
 	}
 	e.identity()
 	for _, v := range m.Values {
@@ -196,12 +247,12 @@ func (d *Device) StillMarked(ctx context.Context, m rig.Mark) ([]rig.Check, erro
 			continue
 		}
 		c := rig.Check{Name: "marker/" + v.What, Kind: rig.AboutMarker, Wanted: wantedStill(v)}
-		got, err := e.read(ctx, d.keyOf(v.What))
+		got, err := e.confirm(ctx, d.keyOf(v.What), v.Is)
 		if err = e.settle(ctx, &c, err, got == v.Is, short(got)); err != nil {
-			return e.checks, err
+			return e.done(err)
 		}
 	}
-	return e.checks, nil
+	return e.done(nil)
 }
 
 func wantedStill(v rig.MarkedValue) string {
@@ -232,7 +283,7 @@ func (e *examination) stillLogin(ctx context.Context) error {
 		e.blocked = errForgotten
 		return e.settle(ctx, &c, errForgotten, false, "")
 	}
-	s, err := e.d.login(ctx, *cred)
+	s, err := e.d.insist(ctx, *cred)
 	if err != nil {
 		e.blocked = err
 	} else {

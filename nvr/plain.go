@@ -34,10 +34,12 @@ func (p *plain) look(ctx context.Context, base string, within lookFor) (glance, 
 	return g, nil
 }
 
+func (p *plain) identify(_ context.Context, g glance, _ string) (glance, error) { return g, nil }
+
 // prove asks the model's path with the login. It says nothing of who answered.
 func (p *plain) prove(ctx context.Context, s *session) (rig.Identity, error) {
 	s.basic = p.d.model.Plain.Auth == "basic"
-	a, err := s.get(ctx, p.d.model.Plain.Path)
+	a, err := again(ctx, p.d, func() (*answer, error) { return s.get(ctx, p.d.model.Plain.Path) })
 	if err != nil {
 		return rig.Identity{}, err
 	}
@@ -56,6 +58,10 @@ func (p *plain) prove(ctx context.Context, s *session) (rig.Identity, error) {
 }
 
 func (p *plain) info(context.Context, *session) (Info, error) { return Info{}, nil }
+func (p *plain) mac(context.Context, *session, string) (string, error) {
+	return "", unsupported("read the hardware address")
+}
+
 func (p *plain) firmware(context.Context, *session) (string, error) {
 	return "", unsupported("read the firmware version")
 }
@@ -75,7 +81,7 @@ func (p *plain) provision(context.Context, string, rig.Credential) error {
 
 // plain judges a server of which only the login is known: its default account
 // is accepted. That it could have been otherwise, nothing here can show.
-func (e *examination) plain(ctx context.Context, spec rig.DefaultSpec) error {
+func (e *examination) plain(ctx context.Context, spec rig.DefaultSpec, login loginFunc) error {
 	if len(spec.Functions) > 0 {
 		return unsupported("default state of functions")
 	}
@@ -84,7 +90,7 @@ func (e *examination) plain(ctx context.Context, spec rig.DefaultSpec) error {
 	}
 	def := e.d.model.Accounts[0]
 	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is accepted", def.User)}
-	if err := e.tryLogin(ctx, c, def); err != nil {
+	if err := e.tryLogin(ctx, c, def, login); err != nil {
 		return err
 	}
 	e.add(rig.Check{Name: "marker", Kind: rig.AboutMarker, Wanted: "something marked, and gone", Seen: "the plain dialect marks nothing: the login may never have been another", Outcome: rig.CheckWarn})

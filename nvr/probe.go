@@ -26,8 +26,13 @@ func (d *Device) Probe(ctx context.Context) (rig.Sight, error) {
 	return s, err
 }
 
-// find looks for the unit and follows it where its identity is proven.
+// find looks for the unit and follows it where its identity is proven. Who
+// answers is asked anew.
 func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
+	d.seen = rig.Identity{}
+	if d.unsure { // whoever is there has shown no proof since: home first
+		d.base, d.unsure = d.o.URL, false
+	}
 	g, err := d.dialect.look(ctx, d.base, lookTime)
 	if err != nil {
 		return rig.Sight{}, g, err
@@ -41,12 +46,16 @@ func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 	}
 	if g.reach == rig.ReachSilent {
 		if g, err = d.findElsewhere(ctx, g); err != nil {
+			d.silent = true
 			return rig.Sight{}, g, err
 		}
 	}
 	if err := d.bind(g.id, d.base); err != nil {
-		return d.sight(g), g, err
+		s := d.sight(g)
+		d.base, d.silent = d.o.URL, true
+		return s, g, err
 	}
+	d.found = d.found || g.found != nil
 	s := d.sight(g)
 	// A restart, or another state than before, may have changed the accounts.
 	if s.Reach < rig.ReachAnswers {
@@ -63,9 +72,22 @@ func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 }
 
 // findElsewhere tries the unit's other addresses. An address that the bench
-// names is believed if a recorder that is ready answers there and no other unit
-// does; one that only discovery names must be this very unit.
+// names is believed, until the next look, if a recorder that is ready answers
+// there and no other unit does; one that only discovery names must be this very
+// unit. Another unit elsewhere means that ours is not there. At the address
+// that ours should have after a reset it is an error, if ours is nowhere else.
 func (d *Device) findElsewhere(ctx context.Context, here glance) (glance, error) {
+	var stranger error
+	g, err := d.lookElsewhere(ctx, here, &stranger)
+	if err == nil && g.reach == rig.ReachSilent {
+		err = stranger
+	}
+	return g, err
+}
+
+func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error) (seen glance, err error) {
+	notes := ""
+	defer func() { seen.note += notes }()
 	asked := map[string]bool{d.base: true, "": true}
 	for _, u := range []string{d.o.URL, d.o.AfterResetURL} {
 		if asked[u] {
@@ -79,16 +101,21 @@ func (d *Device) findElsewhere(ctx context.Context, here glance) (glance, error)
 		if g.reach == rig.ReachSilent {
 			continue
 		}
-		if err := d.bind(g.id, u); err != nil {
-			return g, err
+		if d.id.Contradicts(g.id) {
+			notes += "; " + u + ": another unit, " + identityText(g.id)
+			if u == d.o.AfterResetURL {
+				*stranger = wrongUnit(d.id, g.id, u)
+			}
+			continue
 		}
 		if g.reach < rig.ReachReady && !isUnit(d.id, g.id) {
 			// Any web server could answer like this: it is no reason to leave the
 			// address at which the unit may be about to come up.
-			here.note += "; " + u + ": " + g.note
+			notes += "; " + u + ": " + g.note
 			continue
 		}
 		d.follow(u)
+		d.unsure = (d.id != rig.Identity{}) && !isUnit(d.id, g.id)
 		return g, nil
 	}
 	if d.model.Dialect == DialectPlain || (d.id == rig.Identity{}) {
@@ -137,11 +164,6 @@ func (d *Device) follow(u string) {
 	d.base = u
 }
 
-// isUnit demands a proof: something known in both, and no contradiction.
-func isUnit(a, b rig.Identity) bool {
-	return !a.Contradicts(b) && (a.Serial != "" && a.Serial == b.Serial || a.MAC != "" && b.MAC != "" && bareMAC(a.MAC) == bareMAC(b.MAC))
-}
-
 func (d *Device) sight(g glance) rig.Sight {
 	s := rig.Sight{Reach: g.reach, Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
 	if g.reach >= rig.ReachAnswers && d.model.Dialect != DialectPlain {
@@ -156,19 +178,48 @@ func (d *Device) sight(g glance) rig.Sight {
 	return s
 }
 
-// need finds the unit for work: it must be ready, and the right one.
+// need finds the unit for work: it must be ready, and not another one. One look
+// alone is not believed that it is not.
 func (d *Device) need(ctx context.Context) (rig.Sight, glance, error) {
+	for n := 0; ; n++ {
+		s, g, err := d.needOnce(ctx)
+		if n >= repetitions(ctx, err) {
+			return s, g, err
+		}
+		if err := d.pause(ctx); err != nil {
+			return s, g, err
+		}
+	}
+}
+
+func (d *Device) needOnce(ctx context.Context) (rig.Sight, glance, error) {
 	s, g, err := d.find(ctx)
 	if err != nil {
 		return s, g, err
 	}
 	switch s.Reach {
 	case rig.ReachReady:
-		return s, g, nil
+		return d.askWho(ctx, s, g)
 	case rig.ReachGarbage:
 		return s, g, fmt.Errorf("%s: %w: %s", d.base, rig.ErrGarbage, s.Note)
 	}
 	return s, g, fmt.Errorf("%s: %w: %s", d.base, rig.ErrUnreachable, s.Note)
+}
+
+// askWho repeats the question who answers, if a datagram may have been lost.
+func (d *Device) askWho(ctx context.Context, s rig.Sight, g glance) (rig.Sight, glance, error) {
+	for n := 0; n < 2 && d.proven() != nil; n++ {
+		var err error
+		if g, err = d.dialect.identify(ctx, g, d.base); err != nil {
+			return s, g, err
+		}
+		if err := d.bind(g.id, d.base); err != nil {
+			return s, g, err
+		}
+		d.found = d.found || g.found != nil
+		s = d.sight(g)
+	}
+	return s, g, nil
 }
 
 // look asks the front page, then DevInit where the firmware has it and the CGI's

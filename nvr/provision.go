@@ -26,6 +26,9 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 	}
 	d.judged = ""
 	if d.model.Generation == New && sight.Init == rig.InitUninitialised {
+		if err := d.mayProvision(); err != nil {
+			return nil, fmt.Errorf("provision: %w", err)
+		}
 		s, c, err := d.giveAccount(ctx)
 		if err != nil {
 			return nil, err
@@ -38,6 +41,9 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 	s, err := d.knownLogin(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := d.proven(); err != nil {
+		return nil, fmt.Errorf("provision: %w", err)
 	}
 	if err := d.learnFirmware(ctx, s); err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func (d *Device) giveAccount(ctx context.Context) (*session, rig.Check, error) {
 	if err := d.remember(c); err != nil {
 		return nil, check, err
 	}
-	if err := d.dialect.provision(ctx, d.base, c); err != nil {
+	if err := d.createAccount(ctx, c); err != nil {
 		return nil, check, fmt.Errorf("provision %s: %w", d.base, err)
 	}
 	d.changed()
@@ -68,12 +74,41 @@ func (d *Device) giveAccount(ctx context.Context) (*session, rig.Check, error) {
 	if err := d.awaitInitialised(ctx); err != nil {
 		return nil, check, err
 	}
-	s, err := d.login(ctx, c)
+	s, err := d.insist(ctx, c)
+	if err == nil {
+		err = d.proven()
+	}
 	if err != nil {
 		return nil, check, fmt.Errorf("prove the account just created: %w", err)
 	}
 	check.Outcome, check.Seen = rig.CheckPass, "accepted as "+c.User
 	return s, check, nil
+}
+
+// createAccount asks for the account. Whether it was created by a request whose
+// answer was lost, the unit's init state tells; only then is it asked again.
+func (d *Device) createAccount(ctx context.Context, c rig.Credential) error {
+	for n := 0; ; n++ {
+		err := d.dialect.provision(ctx, d.base, c)
+		if n >= repetitions(ctx, err) {
+			return err
+		}
+		if err := d.pause(ctx); err != nil {
+			return err
+		}
+		s, _, ferr := d.need(ctx)
+		switch {
+		case ferr != nil:
+			return ferr
+		case s.Init == rig.InitInitialised:
+			return nil
+		case s.Init != rig.InitUninitialised:
+			return err
+		}
+		if err := d.mayProvision(); err != nil {
+			return err
+		}
+	}
 }
 
 // awaitInitialised waits until the unit says that it has its account, so that

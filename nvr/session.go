@@ -25,11 +25,13 @@ type session struct {
 	rt     http.RoundTripper
 	proven bool // accepted once in this session
 	basic  bool // the unit offers nothing else
+	most   int  // refusals of this login since the last change of state, after which it is not sent
+	lost   int  // requests with the login, not yet accepted, that brought no answer: refusals perhaps
 }
 
 func (d *Device) session(base string, c rig.Credential) *session {
 	w := &wire{d: d, rt: d.o.Net.RoundTripper()}
-	return &session{d: d, base: base, cred: c, wire: w, rt: &digest.Transport{
+	return &session{d: d, base: base, cred: c, wire: w, most: 1, rt: &digest.Transport{
 		Username: c.User, Password: c.Password.Reveal(), Transport: w,
 		FindChallenge: findChallenge, NoReuse: true, Probe: true,
 	}}
@@ -37,18 +39,43 @@ func (d *Device) session(base string, c rig.Credential) *session {
 
 // get asks path with the login. The answer's status is neither 401 nor 403 nor
 // a server's error; those come back as rig.ErrRefused, ErrLocked, ErrGarbage,
-// ErrUnreachable. It spends a refused login only where the budget has one.
+// ErrUnreachable. It spends a refused login only where the budget has one. A
+// login that was good since the last change of state is asked once more before
+// its refusal is believed: a unit that has no connection left says 401 too.
 func (s *session) get(ctx context.Context, path string) (*answer, error) {
-	if s.d.tried[credentialKey(s.cred)] {
+	d, key := s.d, credentialKey(s.cred)
+	if d.tried[key] >= s.most {
 		return nil, fmt.Errorf("log in as %q: %w before; not sent again until the unit's state changes", s.cred.User, rig.ErrRefused)
 	}
-	if !s.proven {
-		if err := s.d.affordable(); err != nil {
+	good := s.proven || d.good[key]
+	if !good {
+		if err := d.affordable(1 + s.lost); err != nil {
 			return nil, fmt.Errorf("log in as %q: %w", s.cred.User, err)
 		}
 	}
+	a, err := s.getOnce(ctx, path)
+	if !good || !errors.Is(err, rig.ErrRefused) || d.affordable(1) != nil {
+		return a, err
+	}
+	if err := d.pause(ctx); err != nil {
+		return nil, err
+	}
+	a, err = s.getOnce(ctx, path)
+	if err == nil {
+		s.proven, d.good[key] = true, true
+	}
+	if !errors.Is(err, rig.ErrRefused) {
+		delete(d.tried, key)
+	}
+	return a, err
+}
+
+func (s *session) getOnce(ctx context.Context, path string) (*answer, error) {
 	a, err := s.send(ctx, path)
 	if err != nil {
+		if s.wire.seen.sent && !s.proven {
+			s.lost++
+		}
 		return nil, err
 	}
 	if s.wire.seen.sent && a.status == http.StatusUnauthorized && !s.basic && staleNonce(a.header) {
@@ -111,7 +138,8 @@ var errForbidden = errors.New("the login has no right to this")
 func (s *session) refused(why error) error {
 	d := s.d
 	if errors.Is(why, rig.ErrRefused) { // a locked unit refuses the right password too
-		d.tried[credentialKey(s.cred)] = true
+		d.tried[credentialKey(s.cred)]++
+		delete(d.good, credentialKey(s.cred))
 	}
 	s.proven = false
 	if err := d.o.Ledger.Refused(d.keys()[0], d.o.Clock.Now()); err != nil {
@@ -121,8 +149,8 @@ func (s *session) refused(why error) error {
 	return why
 }
 
-// affordable is nil if one more refused login leaves the spare ones unspent.
-func (d *Device) affordable() error {
+// affordable is nil if so many more refused logins leave the spare ones unspent.
+func (d *Device) affordable(more int) error {
 	l := d.model.Lockout
 	since := d.o.Clock.Now().Add(-l.Window)
 	spent := 0
@@ -133,7 +161,7 @@ func (d *Device) affordable() error {
 		}
 		spent += n
 	}
-	if spent+1 > l.Tries-l.Spare {
+	if spent+more > l.Tries-l.Spare {
 		return fmt.Errorf("%w: %d refused in the last %v, the unit locks at %d and %d are kept; nothing was sent, wait until they are older", rig.ErrBudget, spent, l.Window.Round(time.Second), l.Tries, l.Spare)
 	}
 	return nil
@@ -175,19 +203,50 @@ func (b basicAuth) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.w.RoundTrip(req)
 }
 
+// loginFunc is login or insist.
+type loginFunc func(ctx context.Context, c rig.Credential) (*session, error)
+
 // login proves a login: one request, and who answered it.
 func (d *Device) login(ctx context.Context, c rig.Credential) (*session, error) {
+	return d.loginAtMost(ctx, c, 1)
+}
+
+// insist logs in with a login that the unit should take. Its refusal is asked
+// for twice, as far as the budget allows, before it is believed.
+func (d *Device) insist(ctx context.Context, c rig.Credential) (*session, error) {
+	s, err := d.loginAtMost(ctx, c, 1)
+	if !errors.Is(err, rig.ErrRefused) || d.tried[credentialKey(c)] > 1 || d.affordable(1) != nil {
+		return s, err
+	}
+	if err := d.pause(ctx); err != nil {
+		return nil, err
+	}
+	return d.loginAtMost(ctx, c, 2)
+}
+
+func (d *Device) loginAtMost(ctx context.Context, c rig.Credential, most int) (*session, error) {
 	d.guard(c.Password)
 	s := d.session(d.base, c)
+	s.most = most
 	id, err := d.dialect.prove(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	s.proven = true
+	if d.id.Contradicts(id) || d.seen.Contradicts(id) { // one answer calls no unit another
+		if id, err = d.dialect.prove(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.bind(id, d.base); err != nil {
 		return nil, err
 	}
-	d.current = &c
+	if err := d.bindMAC(ctx, s); err != nil {
+		return nil, err
+	}
+	d.unsure = d.unsure && d.proven() != nil
+	d.current, d.good[credentialKey(c)] = &c, true
+	delete(d.tried, credentialKey(c))
 	return s, nil
 }
 

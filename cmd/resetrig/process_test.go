@@ -536,3 +536,24 @@ func TestSafeNeedsNothingElse(t *testing.T) {
 		t.Errorf("without a bench file: exit code %d, want %d", code, exitUnsafe)
 	}
 }
+
+// What cannot work is refused before a line is taken: a bench with safe: off
+// would lose its power.
+func TestRefusedPlanMovesNothing(t *testing.T) {
+	t.Parallel()
+	r := startRecorder(t, t.TempDir(), "", "--powered")
+	off := filepath.Join(r.dir, "off.yaml")
+	for _, args := range [][]string{
+		{"run", "imou-hard-reset", "--bench", off, "-p", "hold=45s", "-p", "beep=expected"}, // longer than the dead man
+		{"run", "imou-hard-reset", "--bench", off},                                          // no ear
+		{"run", "imou-soft-reset-functions", "--bench", off},                                // no baseline
+	} {
+		if code, _, errs := r.resetrig(args...); code != exitUsage {
+			t.Errorf("%v: exit code %d, want %d: %s", args, code, exitUsage, errs)
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	if tr := r.truth(); !tr.Power || tr.Boots > 1 {
+		t.Errorf("powered %v after %d boots: a relay moved", tr.Power, tr.Boots)
+	}
+}

@@ -91,7 +91,9 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	}
 	defer func() { err = errors.Join(err, rigError(db.Close())) }()
 
-	p := parts{relays: true, ear: true, senses: true}
+	p := parts{relays: true, ear: true, senses: true, plan: func(b *rig.Bench) error {
+		return usage(b.Plan(sc, s.plan.Cycles))
+	}}
 	if cfg.Simulate == nil {
 		p.accounts = db
 	}
@@ -100,9 +102,6 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 		return res, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	if err := w.bench.Plan(sc, s.plan.Cycles); err != nil {
-		return res, usage(err)
-	}
 	w.bench.Observer = observe
 	if w.bench.Operations, err = db.Operations(ctx, cfg.Name); err != nil {
 		return res, rigError(err)

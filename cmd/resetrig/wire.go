@@ -60,7 +60,10 @@ func (w *wiring) close() error {
 // not taken from whoever has it.
 type parts struct {
 	relays, ear, senses bool
-	accounts            accounts // where logins are booked; nil: with the simulation, or nowhere
+	// plan, if not nil, is asked before any line is taken: what cannot work on
+	// this bench is refused before a relay moves.
+	plan     func(*rig.Bench) error
+	accounts accounts // where logins are booked; nil: with the simulation, or nowhere
 }
 
 // accounts is where a DUT's passwords and refused logins are kept.
@@ -178,7 +181,10 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 			return rigError(fmt.Errorf("record the baseline of a fresh simulated unit: %w", err))
 		}
 	}
-	return w.wireDevice(a, opts)
+	if err := w.wireDevice(a, opts); err != nil || p.plan == nil {
+		return err
+	}
+	return p.plan(b)
 }
 
 // simulatedBaseline is recorded as on a real bench: from a unit right after a
@@ -203,6 +209,33 @@ func simulatedBaseline(o sim.Options, m nvr.Model, url string) (map[string]strin
 // wireReal plugs in lines, senses, microphone and network.
 func (a *app) wireReal(w *wiring, p parts) error {
 	b, cfg := w.bench, w.cfg
+	if p.ear && cfg.Ear != nil {
+		capture, profile, noise, err := a.openEar(cfg, w.model, b.Fault)
+		if err != nil {
+			return err
+		}
+		if err := w.wireEar(capture, micRate, profile, noise); err != nil {
+			return err
+		}
+		w.closers = append(w.closers, capture.Close)
+		b.EarCalibrated = profile.FrequencyHz > 0 && profile.LevelDBFS < 0
+	}
+	if cfg.DUT.URL != "" {
+		acc := p.accounts
+		if acc == nil {
+			acc = newMemory()
+		}
+		if err := w.wireDevice(a, nvr.Options{
+			URL: cfg.DUT.URL, Clock: b.Clock, Net: nvr.RealNetwork(b.Clock, cfg.DUT.Interface), Ledger: acc, Vault: acc,
+		}); err != nil {
+			return err
+		}
+	}
+	if p.plan != nil {
+		if err := p.plan(b); err != nil {
+			return err
+		}
+	}
 	if p.relays {
 		bank, err := gpio.System().Open(gpioRelays(cfg), nil)
 		if err != nil {
@@ -230,27 +263,7 @@ func (a *app) wireReal(w *wiring, p parts) error {
 			}
 		}
 	}
-	if p.ear && cfg.Ear != nil {
-		capture, profile, noise, err := a.openEar(cfg, w.model, b.Fault)
-		if err != nil {
-			return err
-		}
-		if err := w.wireEar(capture, micRate, profile, noise); err != nil {
-			return err
-		}
-		w.closers = append(w.closers, capture.Close)
-		b.EarCalibrated = profile.FrequencyHz > 0 && profile.LevelDBFS < 0
-	}
-	if cfg.DUT.URL == "" {
-		return nil
-	}
-	acc := p.accounts
-	if acc == nil {
-		acc = newMemory()
-	}
-	return w.wireDevice(a, nvr.Options{
-		URL: cfg.DUT.URL, Clock: b.Clock, Net: nvr.RealNetwork(b.Clock, cfg.DUT.Interface), Ledger: acc, Vault: acc,
-	})
+	return nil
 }
 
 // wireEar puts the detector behind a source of sound.

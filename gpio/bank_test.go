@@ -322,6 +322,33 @@ func TestReadBackMismatch(t *testing.T) {
 	}
 }
 
+// A line that someone else changed meanwhile is told by the next switch, once,
+// and the switch is made all the same.
+func TestTouchedLine(t *testing.T) {
+	k := pi()
+	b, err := k.host(t).Open([]gpio.RelaySpec{spec("reset", "GPIO20", false, gpio.NO)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Set("reset", true); err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Lock()
+	k.line("GPIO20").high = false
+	k.mu.Unlock()
+	var rb *gpio.ReadBackError
+	if err := b.Set("reset", false); !errors.As(err, &rb) || !rb.Wanted || rb.Seen {
+		t.Errorf("Set = %v, want that the line was read low before", err)
+	}
+	if got, want := k.see("GPIO20"), "out low resetrig:reset"; got != want {
+		t.Errorf("line is %q, want %q", got, want)
+	}
+	if err := b.Set("reset", false); err != nil {
+		t.Errorf("the second Set = %v, want nothing more", err)
+	}
+}
+
 // A relay that refuses keeps nobody from making the others safe, and is named.
 func TestCloseGoesOn(t *testing.T) {
 	k := pi()

@@ -174,16 +174,19 @@ func bootFindings(what string, p place, s RelaySpec) []Finding {
 // examinePersist tells what lines do when this program is killed.
 func (h Host) examinePersist(relays []RelaySpec) []Finding {
 	var off, keep []string
+	closed := 0 // kept powered by a contact that needs no current
 	for _, s := range relays {
 		switch {
 		case s.driver() != Cdev:
+		case s.Keep && s.Contact == NC:
+			closed++
 		case s.Keep:
 			keep = append(keep, s.Name)
 		default:
 			off = append(off, s.Name)
 		}
 	}
-	if len(off)+len(keep) == 0 {
+	if len(off)+len(keep)+closed == 0 {
 		return nil
 	}
 	const what = "lines after a kill"

@@ -26,6 +26,8 @@ func persist(t *testing.T, h gpio.Host, module, v string) {
 func TestExamine(t *testing.T) {
 	keep := spec("power", "GPIO26", false, gpio.NO)
 	keep.Keep = true
+	closed := spec("power", "GPIO26", false, gpio.NC)
+	closed.Keep = true
 	tests := []struct {
 		name string
 		w    gpio.Wiring
@@ -49,6 +51,9 @@ func TestExamine(t *testing.T) {
 		{"kept elsewhere", gpio.Wiring{Relays: []gpio.RelaySpec{keep}},
 			func(t *testing.T, _ *fakeKernel, h gpio.Host) { persist(t, h, "pinctrl_bcm2835", "N") },
 			[]string{"warn lines after a kill: the kernel makes lines inputs when this program ends, for whatever reason: power is kept only while it runs"}, nil},
+		{"kept by a closed contact", gpio.Wiring{Relays: []gpio.RelaySpec{closed}},
+			func(t *testing.T, _ *fakeKernel, h gpio.Host) { persist(t, h, "pinctrl_bcm2835", "N") },
+			[]string{"ok lines after a kill: the kernel makes lines inputs"}, []string{"warn"}},
 		{"held", gpio.Wiring{Relays: []gpio.RelaySpec{spec("power", "GPIO26", false, gpio.NO)}},
 			func(_ *testing.T, k *fakeKernel, _ gpio.Host) {
 				l := k.line("GPIO26")

@@ -190,6 +190,7 @@ func (r *relay) set(on bool) error {
 	}
 	energised := r.spec.Energised(on)
 	changed := !r.known || r.energised != energised
+	touched := r.touched()
 	r.known = false
 	if err := r.pin.Out(pgpio.Level(energised != r.invert)); err != nil {
 		err = fmt.Errorf("relay %s: switch line %s %s: %w", r.spec.Name, r.pin.Name(), activeWord(energised), err)
@@ -211,7 +212,21 @@ func (r *relay) set(on bool) error {
 		}
 	}
 	r.known, r.energised = true, energised
-	return nil
+	return touched
+}
+
+// touched is an error where the line is not as it was last set: someone who
+// writes the SoC's registers had it meanwhile, which no watch of the kernel
+// sees, and a press may have been open. It is told once, after the switch.
+func (r *relay) touched() error {
+	if r.back == nil || !r.known {
+		return nil
+	}
+	seen, err := r.active()
+	if err != nil || seen == r.energised {
+		return nil // the switch itself tells of a line that cannot be read
+	}
+	return fmt.Errorf("before it was switched now, %w", &ReadBackError{r.spec.Name, r.pin.Name(), r.energised, seen})
 }
 
 // active reads the line back.

@@ -2,6 +2,8 @@
 # make test   the whole suite, with nothing skipped
 # make build  the binaries, into bin/
 # make bench  speed and memory
+# make virtual  the shipped binaries on an emulated Raspberry Pi; a part of test
+# make virtual-soak  thirty minutes of that Pi's time
 # Each installs what it needs and is missing.
 
 GO      ?= go
@@ -9,7 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean
+.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean virtual virtual-soak
 
 build: bin/resetrig bin/resetrig-mic
 
@@ -40,6 +42,13 @@ cross:
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/resetrig
 	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) build -o /dev/null ./cmd/resetrig
 	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) vet ./...
+
+# Nothing here is skipped: what can't be downloaded or does not hold is an error.
+virtual:
+	virtual/pi/run.sh cycles faults
+
+virtual-soak:
+	RESETRIG_VIRTUAL_LIMIT=7200 virtual/pi/run.sh soak
 
 bench:
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./audio ./gpio ./pcm/synth ./sim ./store ./cmd/resetrig

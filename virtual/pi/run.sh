@@ -17,7 +17,7 @@ began=$SECONDS
 "$top/tools/setup.sh" virtual
 (
   flock 9 # another run may be at it
-  "$here/image.sh" "$cache"
+  "$here/image.sh" "$cache" 9>&-
 ) 9>"$cache/lock"
 pi=$cache/pi
 
@@ -44,6 +44,7 @@ CGO_ENABLED=0 build -o "$work/tree/bin/guest" ./virtual/pi/guest
 CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc PKG_CONFIG=pkg-config PKG_CONFIG_LIBDIR=$lib/pkgconfig \
   PKG_CONFIG_PATH= PKG_CONFIG_SYSROOT_DIR=$root CGO_LDFLAGS="-L$lib -Wl,-rpath-link,$lib" \
   build -o "$work/tree/bin/resetrig-mic" ./cmd/resetrig-mic
+CGO_ENABLED=0 "$GO" test -c -trimpath -o "$work/tree/bin/audio.test" ./audio
 # The same program with one file more, in which a goroutine panics on request.
 printf '{"Replace":{"%s/cmd/resetrig/zz_panic.go":"%s/panic.go.txt"}}' "$top" "$here" > "$work/overlay.json"
 CGO_ENABLED=0 build -overlay "$work/overlay.json" -o "$work/tree/bin/resetrig-panics" ./cmd/resetrig
@@ -86,7 +87,7 @@ boot() { # SUITE
   exec qemu-system-aarch64 -accel tcg -M raspi3b -icount shift=1,sleep=off \
     -display none -serial null -serial stdio -no-reboot \
     -kernel "$pi/vmlinuz" -dtb "$pi/pi.dtb" -initrd "$work/$name.cpio" \
-    -append "console=ttyS1,115200 panic=-1 random.trust_cpu=on quiet iomem=relaxed ${RESETRIG_VIRTUAL_APPEND:-}" \
+    -append "console=ttyS1,115200 panic=-1 random.trust_cpu=on quiet loglevel=0 iomem=relaxed ${RESETRIG_VIRTUAL_APPEND:-}" \
     </dev/null >>"$work/$name.log" 2>&1
 }
 

@@ -22,7 +22,7 @@ type bench struct {
 	contact    string   // of the power relay: nc, no
 	maxOn      string   // dead man of the press
 	faults     []string // of the simulated recorder
-	silent     bool     // nothing is played
+	safe       string   // of the power relay: keep, off
 }
 
 func (b bench) active() string {
@@ -48,6 +48,9 @@ func (b bench) write(dir string) (string, error) {
 	if b.contact == "" {
 		b.contact = "nc"
 	}
+	if b.safe == "" {
+		b.safe = "keep"
+	}
 	if b.maxOn == "" {
 		b.maxOn = "40s"
 	}
@@ -71,13 +74,13 @@ dut:
   url: http://127.0.0.1:80
   discovery: 127.0.0.1:37810
 relays:
-  power: {pin: GPIO%d, active: %[3]s, contact: %[4]s, safe: keep, min-off: 3s}
+  power: {pin: GPIO%d, active: %[3]s, contact: %[4]s, safe: %[7]s, min-off: 3s}
   reset: {pin: GPIO%[2]d, active: %[3]s, contact: no, max-on: %[5]s}
 ear:
   device: "Loopback: PCM (hw:0,1)"
   beep: %[6]s
 `, powerLine, resetLine, b.active(), b.contact, b.maxOn,
-		map[string]string{"new": "{frequency: 2730Hz, level: -24dBFS}", "old": "{frequency: 3120Hz, level: -26dBFS}"}[b.generation])
+		map[string]string{"new": "{frequency: 2730Hz, level: -24dBFS}", "old": "{frequency: 3120Hz, level: -26dBFS}"}[b.generation], b.safe)
 	if err := os.WriteFile(filepath.Join(dir, "model.yaml"), []byte(model), 0o600); err != nil {
 		return "", err
 	}
@@ -164,12 +167,10 @@ func (t *trial) startRecorder(b bench) (*recorder, error) {
 	}
 	argv := []string{"/bin/resetrig", "sim", "--model", "imou-" + b.generation, "--boot", simBoot,
 		"--listen", "127.0.0.1:80", "--dhip", "127.0.0.1:37810",
-		"--lines", fmt.Sprintf("power=GPIO%d:%s:%s,reset=GPIO%d:%s:no", powerLine, b.active(), contact, resetLine, b.active())}
+		"--lines", fmt.Sprintf("power=GPIO%d:%s:%s,reset=GPIO%d:%s:no", powerLine, b.active(), contact, resetLine, b.active()),
+		"--play", "hw:0,0"}
 	if contact == "nc" {
 		argv = append(argv, "--powered")
-	}
-	if !b.silent {
-		argv = append(argv, "--play", "hw:0,0")
 	}
 	for _, f := range b.faults {
 		argv = append(argv, "--fault", f)

@@ -34,10 +34,17 @@ func (t *trial) runCycle(b bench, scenario string) (rig.Record, *recorder, error
 	if err != nil {
 		return none, r, err
 	}
+	began := time.Now()
 	code, err := p.wait(cycleWithin)
 	if err != nil {
 		return none, r, err
 	}
+	span := time.Since(began).Seconds()
+	own := p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	t.pi.bench.rigShare = own.Seconds() / span
+	t.pi.bench.simShare = processor(r.cmd.Process.Pid).Seconds() / span
+	t.figure("processor time in %.0f s: resetrig with its microphone %.1f s, the simulated recorder %.1f s, the tests %.1f s",
+		span, own.Seconds(), processor(r.cmd.Process.Pid).Seconds(), processor(os.Getpid()).Seconds())
 	list, err := records(p.stdout())
 	if err != nil {
 		return none, r, err
@@ -75,7 +82,9 @@ func hardReset(t *trial, b bench) error {
 	return t.released(b)
 }
 
-func controlShortPress(t *trial) error { return control(t, bench{generation: "new"}, "control-short-press") }
+func controlShortPress(t *trial) error {
+	return control(t, bench{generation: "new"}, "control-short-press")
+}
 
 func controlNoPress(t *trial) error {
 	return control(t, bench{generation: "old", activeLow: true}, "control-no-press")

@@ -32,7 +32,7 @@ func holdLine(args []string) int {
 func persistTold(t *trial) error {
 	real, _ := filepath.Glob("/sys/module/pinctrl_*/parameters/persist_gpio_outputs") // errs on bad patterns only
 	t.figure("this kernel has persist_gpio_outputs: %v", len(real) > 0)
-	b := bench{generation: "new"}
+	b := bench{generation: "new", contact: "no"} // kept powered by its coil's current
 	file, err := b.write(t.dir)
 	if err != nil {
 		return err
@@ -46,9 +46,9 @@ func persistTold(t *trial) error {
 		return p.stdout(), err
 	}
 	for _, c := range []struct{ value, want string }{
-		{"", "the kernel"},
-		{"Y", "persist_gpio_outputs is on"},
-		{"N", "the kernel"},
+		{"", "power is kept only while it runs"},
+		{"Y", "the kernel goes on driving reset as it was"},
+		{"N", "power is kept only while it runs"},
 	} {
 		folder := ""
 		if c.value != "" {

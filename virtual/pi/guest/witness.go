@@ -33,6 +33,8 @@ type figures struct {
 	step   []time.Duration // record's time of a switching, after the kernel's edge
 	beep   []time.Duration // record's onset of a beep, after it was played
 	memory [3]int          // kB after the first cycle, after the last; cycles
+	// Of one core, over a whole cycle: the rig with its microphone, the recorder.
+	rigShare, simShare float64
 }
 
 const registersAt = 0x3f200000 // GPIO of a Raspberry Pi 2 and 3

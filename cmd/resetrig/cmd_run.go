@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -109,7 +110,7 @@ func (a *app) soakCommand() *cobra.Command {
 				}
 			}, p)
 			if res.tally.Cycles > 0 && !asJSON {
-				if rerr := a.printReport(cmd.Context(), res.run.ID, a.out); rerr != nil && err == nil {
+				if rerr := a.printReport(context.WithoutCancel(cmd.Context()), res.run.ID, a.out); rerr != nil && err == nil {
 					err = rerr
 				}
 			}

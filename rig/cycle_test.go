@@ -120,6 +120,12 @@ func TestCycleEnds(t *testing.T) {
 		{"a stop in the press", rig.BeepExpected, func(_ *rig.Bench, _ *relays, _ *dut, _ *ear, stop context.CancelCauseFunc) {
 			time.AfterFunc(40*time.Second, func() { stop(rig.ErrStop) })
 		}, rig.Aborted, rig.ReasonStopped},
+		{"a stop in a request, which then says anything", rig.BeepExpected, func(_ *rig.Bench, _ *relays, d *dut, _ *ear, stop context.CancelCauseFunc) {
+			d.probe = func() (rig.Sight, error) {
+				stop(rig.ErrStop)
+				return rig.Sight{}, rig.ErrWrongUnit
+			}
+		}, rig.Aborted, rig.ReasonStopped},
 		{"another unit", rig.BeepExpected, func(_ *rig.Bench, _ *relays, d *dut, _ *ear, _ context.CancelCauseFunc) {
 			d.probe = func() (rig.Sight, error) { return rig.Sight{}, rig.ErrWrongUnit }
 		}, rig.Error, rig.ReasonWrongUnit},

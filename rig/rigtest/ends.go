@@ -109,6 +109,7 @@ func endsSafe(ctx context.Context, t *trial, w way, powered bool, safe rig.SafeS
 	for _, s := range powers {
 		t.spec(s.Name, func(s *rig.RelaySpec) { s.Safe = safe })
 	}
+	t.b.WriteWindow = briefly // keepsPower is the case for it
 	stopped, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var kept *rig.Armed

@@ -22,7 +22,7 @@ func repetitions(ctx context.Context, err error) int {
 	switch {
 	case err == nil, context.Cause(ctx) != nil, errors.Is(err, rig.ErrWrite):
 		return 0
-	case errors.Is(err, rig.ErrUnreachable):
+	case errors.Is(err, rig.ErrUnreachable), errors.Is(err, errBusy):
 		return againSilent
 	case errors.Is(err, rig.ErrGarbage), errors.Is(err, errForbidden): // 403 is also said of a stale nonce
 		return againNoise

@@ -111,6 +111,9 @@ func (c *dahua) reset(ctx context.Context, s *session, table string) error {
 		path, what = strings.ReplaceAll(c.d.model.Endpoints.Restore, "{name}", escape(table)), "restore table "+table
 	}
 	err := c.write(ctx, s, what, path)
+	if errors.Is(err, errNoWord) {
+		return nil
+	}
 	var silent *silence
 	if errors.As(err, &silent) && s.wire.seen.sent && silent.reach == rig.ReachConnects {
 		return nil
@@ -161,13 +164,19 @@ func (c *dahua) write(ctx context.Context, s *session, what, path string) error 
 	}
 	body := strings.TrimSpace(a.body)
 	switch {
-	case a.status == http.StatusOK && (body == "OK" || body == ""):
+	case a.status == http.StatusOK && body == "OK":
 		return nil
+	case a.status == http.StatusOK && body == "":
+		return fmt.Errorf("%s: %w: %w", what, rig.ErrGarbage, errNoWord)
 	case a.status == http.StatusBadRequest, a.status == http.StatusNotFound, a.status == http.StatusOK && saysError(body):
 		return fmt.Errorf("%s: %w: %d %s", what, rig.ErrWrite, a.status, c.d.scrub(short(body)))
 	}
 	return fmt.Errorf("%s: %w: %d %s", what, rig.ErrGarbage, a.status, c.d.scrub(short(body)))
 }
+
+// errNoWord is an empty answer to a command: it was seen for writes that landed,
+// and for others nobody knows.
+var errNoWord = errors.New("an empty answer")
 
 // saysError reports the bodies that mean no: "Error", "Error\r\nBad Request!",
 // "Error ErrorID = 0, Detail = …".

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -28,6 +29,8 @@ func (c *dahua) outside(ctx context.Context, base string, within time.Duration, 
 		return err
 	case a.status >= 500:
 		return fmt.Errorf("%s: %w: it says %d: not ready", method, rig.ErrUnreachable, a.status)
+	case a.status == http.StatusUnauthorized: // it asks for no login: no connection is left
+		return fmt.Errorf("%s: %w: %w", method, rig.ErrUnsupported, errBusy)
 	case a.status != http.StatusOK:
 		return fmt.Errorf("%s: %w: status %d", method, rig.ErrUnsupported, a.status)
 	}
@@ -60,6 +63,9 @@ func (c *dahua) outside(ctx context.Context, base string, within time.Duration, 
 	}
 	return nil
 }
+
+// errBusy is a 401 where no login is asked for.
+var errBusy = errors.New("status 401 where it takes no login")
 
 // initStatus is DevInit.getStatus: 1 uninitialised, 2 initialised.
 func (c *dahua) initStatus(ctx context.Context, base string, within time.Duration) (int, error) {

@@ -125,6 +125,9 @@ func (d *Device) set(ctx context.Context, s *session, r *reader, key, value stri
 	for n := 0; ; n++ {
 		err := d.dialect.set(ctx, s, key, value)
 		if n >= repetitions(ctx, err) {
+			if errors.Is(err, errNoWord) {
+				return nil // what is read back later tells
+			}
 			return err
 		}
 		if err := d.pause(ctx); err != nil {
@@ -179,10 +182,14 @@ func (d *Device) markPassword(ctx context.Context, s *session) (*session, error)
 
 // setPassword changes the password. Where the answer was lost, the new one is
 // tried, and a session with it returned if it was set; if not, it is set again.
+// A nil session is one that is still to be proven.
 func (d *Device) setPassword(ctx context.Context, s *session, to rig.Credential) (*session, error) {
 	for n := 0; ; n++ {
 		err := d.dialect.setPassword(ctx, s, to.Password)
 		if n >= repetitions(ctx, err) {
+			if errors.Is(err, errNoWord) {
+				return nil, nil // the login that follows tells
+			}
 			return nil, err
 		}
 		if err := d.pause(ctx); err != nil {

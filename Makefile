@@ -3,6 +3,7 @@
 # make build  the binaries, into bin/
 # make bench  speed and memory
 # make virtual  the shipped binaries on an emulated Raspberry Pi; a part of test
+# make virtual-sim  the same on Debian's kernel with simulated lines, whose inputs are driven; a part of test
 # make virtual-soak  thirty minutes of that Pi's time
 # Each installs what it needs and is missing.
 
@@ -11,7 +12,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean virtual virtual-soak
+.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean virtual virtual-sim virtual-soak
 
 build: bin/resetrig bin/resetrig-mic
 
@@ -31,6 +32,7 @@ test: lint cross
 	CGO_ENABLED=1 $(GO) vet ./cmd/resetrig-mic
 	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./rig ./soak ./gpio ./store ./sim
+	$(MAKE) virtual-sim
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
@@ -46,6 +48,9 @@ cross:
 # Nothing here is skipped: what can't be downloaded or does not hold is an error.
 virtual:
 	virtual/pi/run.sh cycles faults
+
+virtual-sim:
+	virtual/gpiosim/run.sh
 
 virtual-soak:
 	RESETRIG_VIRTUAL_LIMIT=7200 virtual/pi/run.sh soak

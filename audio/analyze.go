@@ -38,6 +38,25 @@ type Summary struct {
 	Refused []Refusal  `json:"-"`
 }
 
+// RefusedLine is a refused tone as `resetrig listen --json --explain` prints it.
+type RefusedLine struct {
+	Refused     bool          `json:"refused"` // always true
+	OnsetS      float64       `json:"onset_s"`
+	DurationS   float64       `json:"duration_s"`
+	FrequencyHz float64       `json:"frequency_hz"`
+	LevelDBFS   float64       `json:"level_dbfs"`
+	Statistic   float64       `json:"statistic,omitempty"` // of a faint one: energy over noise density
+	Reason      RefusalReason `json:"reason"`
+}
+
+// Line is the refusal as a line.
+func (r Refusal) Line() RefusedLine {
+	return RefusedLine{
+		Refused: true, OnsetS: tidy(r.Onset), DurationS: tidy(r.End - r.Onset),
+		FrequencyHz: tidy(math.Round(r.FrequencyHz*100) / 100), LevelDBFS: round1(r.LevelDBFS), Statistic: round1(r.Statistic), Reason: r.Reason,
+	}
+}
+
 // Line is the event as a line, rounded to what is meant by it.
 func (e Event) Line() BeepLine {
 	kind := "short"
@@ -58,19 +77,25 @@ func tidy(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 // profile that no detector takes, the detector's; what was heard comes with
 // it.
 func Analyze(r SampleReader, p Profile) (Summary, error) {
-	s, _, err := analyze(r, p)
+	s, _, err := analyze(r, p, nil)
 	return s, err
 }
 
-// analyze returns the levels of the recording's seconds as well.
-func analyze(r SampleReader, p Profile) (Summary, []second, error) {
+// analyze returns the levels of the recording's seconds as well. hook, if not
+// nil, sees every event when it comes, while its sound is still there.
+func analyze(r SampleReader, p Profile, hook func(*Detector, Event)) (Summary, []second, error) {
 	sum := Summary{Summary: true}
 	d, err := NewDetector(r.Rate(), p)
 	if err != nil {
 		return sum, nil, err
 	}
 	last := map[int]Event{}
-	emit := func(e Event) { last[e.ID] = e }
+	emit := func(e Event) {
+		last[e.ID] = e
+		if hook != nil {
+			hook(d, e)
+		}
+	}
 	var seconds []second
 	var now second
 	total, buf := int64(0), make([]float32, 4096)

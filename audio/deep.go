@@ -44,7 +44,7 @@ const (
 	// falseDensity is how often a second and Hertz of band noise exceeds a
 	// statistic of 0, were its tail a straight e^−x all the way: measured
 	// (docs/detector.md).
-	falseDensity = 2340.0
+	falseDensity = 1.3e5
 	// FalseAlarmEvery is the mean time between false long beeps in white noise,
 	// in seconds, for which the limits are made: 30 days.
 	FalseAlarmEvery = 30 * 86400.0

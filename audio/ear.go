@@ -28,6 +28,7 @@ type Ear struct {
 	level    Level
 	spool    *Spool
 	beeps    []rig.Beep
+	refused  []Refusal
 	wrong    error // a block that cannot be understood
 	emit     func(Event)
 	take     func(pcm.Block)
@@ -66,6 +67,7 @@ func (e *Ear) Begin(ctx context.Context, spool string) error {
 	e.detector.Reset()
 	e.health.reset()
 	e.n, e.heard, e.beeps, e.wrong, e.level = 0, 0, e.beeps[:0], nil, Level{-200, -200}
+	e.refused = e.refused[:0]
 	e.mu.Unlock()
 	if spool != "" {
 		s, err := CreateSpool(spool, e.rate)
@@ -135,7 +137,9 @@ func (e *Ear) Spectrum() []float32 {
 func (e *Ear) Refused() []Refusal {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return append([]Refusal(nil), e.detector.Refused()...)
+	out := append([]Refusal(nil), e.refused...)
+	e.refused = e.refused[:0]
+	return out
 }
 
 // lost makes an error of a source one that wraps rig.ErrEarLost; a cancelled
@@ -174,6 +178,7 @@ func (e *Ear) block(b pcm.Block) {
 	before := e.health.now
 	e.detector.Process(b.Samples, e.emit)
 	e.health.hear(b.Samples, e.detector.sounding())
+	e.watchTones()
 	e.level = loudness(b.Samples, before, e.health.now)
 	if e.spool != nil {
 		if err := e.spool.Write(b); err != nil {
@@ -216,6 +221,7 @@ func (e *Ear) moment(seconds float64) time.Time {
 }
 
 func (e *Ear) beep(v Event) {
+	e.watchGain(v)
 	e.beeps = append(e.beeps, rig.Beep{
 		ID: v.ID, Onset: e.moment(v.Onset), End: e.moment(v.End), Ended: v.Ended, Long: v.Long,
 		FrequencyHz: v.FrequencyHz, SNRdB: v.SNRdB, LevelDBFS: v.LevelDBFS,

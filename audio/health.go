@@ -209,7 +209,7 @@ func (h *health) findings() []rig.Finding {
 		h.say("dropouts", true, "%.0f ms lost at once: the computer is too busy, or the device's cable is bad", h.now.lost*1000)
 	}
 	var out []rig.Finding
-	for _, name := range [...]string{"dead", "stuck", "silent", "clipping", "dropouts", "drift", "dc", "level", "spool"} {
+	for _, name := range [...]string{"dead", "stuck", "silent", "clipping", "dropouts", "drift", "dc", "level", "gain", "whine", "beep-level", "spool"} {
 		if f, ok := h.holds[name]; ok {
 			out = append(out, f)
 		}

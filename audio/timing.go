@@ -120,9 +120,15 @@ func (d *Detector) measure(from, to, hz, n0 float64) measured {
 	}
 	m.seconds = float64(n*block) / workRate
 	d.demodulate(first, n, hz)
-	d.tune(&m, s.pull(1))
-	if n >= 12 {
+	switch crowded := d.crowded(hz); {
+	case crowded && n >= 3*segment:
+		d.tune(&m, s.pull(segment)) // wide sums would be pulled to the neighbour
+	case crowded:
+	case n >= 12:
+		d.tune(&m, s.pull(1))
 		d.tune(&m, s.pull(4))
+	default:
+		d.tune(&m, s.pull(1))
 	}
 	if n >= 5*segment {
 		m.coarse = false
@@ -130,6 +136,23 @@ func (d *Detector) measure(from, to, hz, n0 float64) measured {
 	}
 	d.envelope(&m, first, n0)
 	return m
+}
+
+// crowded: another tone, no weaker than a quarter, sounds within 200 Hz.
+func (d *Detector) crowded(hz float64) bool {
+	bin := int(math.Round(hz/binHz)) - d.floor.lo
+	if bin < 1 || bin+1 >= len(d.power) {
+		return false
+	}
+	own := d.three(bin)
+	for i := range d.tracks {
+		if t := &d.tracks[i]; t.active {
+			if off := math.Abs(float64(t.bin+d.floor.lo)*binHz - hz); off > 2.5*binHz && off < 200 && t.power*4 > own {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (d *Detector) tune(m *measured, hz float64) {

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"resetrig/pcm/corpus"
 )
 
 func main() {
@@ -31,6 +33,7 @@ type bench struct {
 	trials        int
 	hours         float64
 	each          int
+	kinds         []string
 	failed        []string
 }
 
@@ -40,10 +43,12 @@ func run(args []string, out, progress io.Writer) error {
 	f.IntVar(&b.trials, "trials", 1000, "beeps for each detection probability")
 	f.Float64Var(&b.hours, "hours", 0.25, "hours of every kind of noise; 24 is the long mode")
 	f.IntVar(&b.each, "each", 12, "recordings of each kind of the corpus")
+	kinds := f.String("kinds", strings.Join(corpus.Noises(), ","), "kinds of noise, with commas between them")
 	only := f.String("only", "", "one part: limit, noise, timing, corpus, cost")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+	b.kinds = strings.Split(*kinds, ",")
 	fmt.Fprintf(out, "%s, %s, Go %s, %d CPUs\n", time.Now().UTC().Format("2006-01-02"), processor(), strings.TrimPrefix(runtime.Version(), "go"), runtime.NumCPU())
 	for _, p := range []struct {
 		name string

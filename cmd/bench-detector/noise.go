@@ -31,7 +31,7 @@ func (b *bench) noise() error {
 	b.line("")
 	b.line("| noise | profile | long | short | statistic ≥ 16 | ≥ 20 | ≥ 24 | ≥ 28 | threshold | extrapolated: one in | bound: one in |")
 	b.line("|---|---|---|---|---|---|---|---|---|---|---|")
-	for _, kind := range corpus.Noises() {
+	for _, kind := range b.kinds {
 		for k, p := range []audio.Profile{{}, {FrequencyHz: corpus.FrequencyHz}} {
 			t, err := b.listenTo(kind, uint64(k), p)
 			if err != nil {
@@ -83,22 +83,24 @@ func (b *bench) listenTo(kind string, seed uint64, p audio.Profile) (*tail, erro
 	return t, nil
 }
 
-// extrapolate fits a straight line to the logarithm of the tail and follows it
-// to the threshold.
+// extrapolate fits an exponential to the tail, by the mean excess over its
+// beginning, and follows it to the threshold.
 func (t *tail) extrapolate(threshold float64) string {
-	// From where it has a few hundred counts to where it has ten.
-	lo := 16
-	hi := lo
-	for hi+1 < tailTop && t.count[hi+1] >= 10 {
-		hi++
+	from := 16
+	for from+1 < tailTop && t.count[from+1] >= 150 {
+		from++
 	}
-	if hi-lo < 3 {
+	if t.count[from] < 20 {
 		return "too few to tell"
 	}
-	lo = max(lo, hi-5)
-	slope := (math.Log(float64(t.count[hi])) - math.Log(float64(t.count[lo]))) / float64(hi-lo)
-	perHour := float64(t.count[hi]) / t.hours * math.Exp(slope*(threshold-float64(hi)))
-	return fmt.Sprintf("%.0f d (tail e^%.2f·x from %d to %d)", 1/perHour/24, slope, lo, hi)
+	excess := 0
+	for _, n := range t.count[from+1:] {
+		excess += n
+	}
+	s := float64(excess) / float64(t.count[from])
+	slope := math.Log(s / (1 + s))
+	perDay := 24 * float64(t.count[from]) / t.hours * math.Exp(slope*(threshold-float64(from)))
+	return fmt.Sprintf("%.2g d (%d from %d on, e^%.2f·x)", 1/perDay, t.count[from], from, slope)
 }
 
 // bound is the most events that a count makes likely, with 95 % confidence.

@@ -20,10 +20,10 @@ import (
 )
 
 func (a *app) listenCommand() *cobra.Command {
-	var wav, bench, device, frequency, level string
+	var wav, bench, device, frequency, level, calibration string
 	var channel int
 	var long, span time.Duration
-	var asJSON bool
+	var asJSON, explain bool
 	c := &cobra.Command{
 		Use:   "listen --wav F | --bench F | --device D",
 		Short: "The beep detector on a file or live",
@@ -33,12 +33,18 @@ With --json it prints one object per beep, and a summary at the end.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			profile, err := profileOf(frequency, level, long)
+			if err == nil && calibration != "" {
+				profile, err = calibrated(calibration, profile, cmd.Flags().Changed("long"))
+			}
 			if err != nil {
 				return usage(err)
 			}
+			if profile.FrequencyHz == 0 && bench == "" {
+				fmt.Fprintln(a.err, "resetrig: without a calibration any long tone counts as the beep, a neighbour's too; see `resetrig calibrate`")
+			}
 			switch {
 			case wav != "" && bench == "" && device == "":
-				return a.listenFile(wav, channel, profile, asJSON)
+				return a.listenFile(wav, channel, profile, asJSON, explain)
 			case wav == "" && (bench != "") != (device != ""):
 				return a.listenLive(cmd.Context(), bench, device, channel, profile, span, asJSON)
 			}
@@ -54,8 +60,33 @@ With --json it prints one object per beep, and a summary at the end.
 	f.StringVar(&level, "level", "", "the beep's level at this microphone, like -20dBFS; any otherwise")
 	f.DurationVar(&long, "long", time.Second, "how long a beep must last to be long")
 	f.DurationVar(&span, "for", 0, "live: how long; until it is stopped otherwise")
+	f.StringVar(&calibration, "calibration", "", "calibration file, as resetrig calibrate prints it")
+	f.BoolVar(&explain, "explain", false, "with --wav: print every tone that was refused too, and why")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return c
+}
+
+// calibrated is the profile of a calibration file; what was said by flags wins.
+func calibrated(name string, said audio.Profile, longSaid bool) (audio.Profile, error) {
+	data, err := config.ReadFile(name)
+	if err != nil {
+		return said, err
+	}
+	c, err := config.LoadCalibration(name, data)
+	if err != nil {
+		return said, err
+	}
+	p := audio.Profile{FrequencyHz: float64(c.Frequency), LevelDBFS: float64(c.Level), Long: c.Long}
+	if said.FrequencyHz != 0 {
+		p.FrequencyHz = said.FrequencyHz
+	}
+	if said.LevelDBFS != 0 {
+		p.LevelDBFS = said.LevelDBFS
+	}
+	if longSaid {
+		p.Long = said.Long
+	}
+	return p, nil
 }
 
 // profileOf reads the flags that say what the beep is like; empty is any.
@@ -76,7 +107,7 @@ func profileOf(frequency, level string, long time.Duration) (audio.Profile, erro
 }
 
 // listenFile finds the beeps of a recording.
-func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON bool) error {
+func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON, explain bool) error {
 	in := a.in
 	if name != "-" {
 		f, err := os.Open(name)
@@ -104,6 +135,16 @@ func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON bool)
 			continue
 		}
 		fmt.Fprintf(tw, "%.3f\t%.3f\t%.1f\t%.1f\t%s\t\n", b.OnsetS, b.DurationS, b.FrequencyHz, b.SNRdB, b.Kind)
+	}
+	if explain {
+		for _, t := range sum.Refused {
+			l := t.Line()
+			if asJSON {
+				_ = json.NewEncoder(a.out).Encode(l)
+				continue
+			}
+			fmt.Fprintf(tw, "%.3f\t%.3f\t%.1f\t\trefused: %s\t\n", l.OnsetS, l.DurationS, l.FrequencyHz, l.Reason)
+		}
 	}
 	for _, w := range r.Warnings() {
 		fmt.Fprintf(a.err, "resetrig: %s: %s\n", name, w)

@@ -1,0 +1,80 @@
+package audio
+
+import "math"
+
+const (
+	gainDrop  = 4.0 // dB by which the noise falls as a beep begins: gain control
+	whineLong = 5.0 // seconds from which a tone is a whine of the room
+	mostKept  = 256 // refusals that an ear keeps between two questions
+)
+
+// gainDrop is by how many decibels the noise beside a beep fell when the beep
+// began; 0 where there is too little sound to tell.
+func (d *Detector) gainDrop(v Event) float64 {
+	on := int64((v.Onset - d.base) * workRate)
+	before, after := on-10*lowerLen, on+workRate*3/10
+	if before < max(d.oldest(), 0) || after+10*lowerLen > d.total || d.holes.missing(before, after+10*lowerLen) > 0 {
+		return 0
+	}
+	// Far enough from the tone that its lines do not reach.
+	var was, is float64
+	for _, off := range [...]float64{-770, -610, -450, 450, 610, 770} {
+		hz := v.FrequencyHz + off
+		if hz < 300 || hz > 7000 {
+			continue
+		}
+		was += d.line(before, on-lowerLen, hz)
+		is += d.line(after, after+9*lowerLen, hz)
+	}
+	if was <= 0 || is <= 0 {
+		return 0
+	}
+	return 10 * math.Log10(was/is)
+}
+
+// whine is the loudest tone of the beep's band that has lasted for seconds
+// without being a beep.
+func (d *Detector) whine() (hz, level float64, ok bool) {
+	best := 0.0
+	for i := range d.tracks {
+		t := &d.tracks[i]
+		if !t.active || t.faint || t.state == long || float64(d.frame-t.born) < whineLong*workRate || t.power <= best {
+			continue
+		}
+		f := (float64(t.bin+d.floor.lo) + d.tilt(t.bin)) * binHz
+		if p := d.profile.FrequencyHz; p != 0 && math.Abs(f/p-1) > pitchGate {
+			continue
+		}
+		best, hz, ok = t.power, f, true
+	}
+	// A sine's power in the three bins of a Hann frame.
+	return hz, 20 * math.Log10(max(2*math.Sqrt(best/1.5)/(frameLen/2), 1e-9)), ok
+}
+
+// watchTones makes findings of what the detector refused, and keeps it for
+// Refused.
+func (e *Ear) watchTones() {
+	for _, r := range e.detector.Refused() {
+		if len(e.refused) == mostKept {
+			e.refused = append(e.refused[:0], e.refused[1:]...)
+		}
+		e.refused = append(e.refused, r)
+		p := e.detector.profile
+		if r.Reason == OtherLevel && r.End-r.Onset >= e.detector.long-tolerance {
+			e.health.say("beep-level", false, "a long tone of %.0f Hz at %.0f dBFS, %+.0f dB from the calibrated beep: another bench's, or the microphone was moved or its gain changed", r.FrequencyHz, r.LevelDBFS, r.LevelDBFS-p.LevelDBFS)
+		}
+	}
+	if hz, level, ok := e.detector.whine(); ok {
+		e.health.say("whine", false, "a steady tone of %.0f Hz at %.0f dBFS in the beep's band: beeps beside it are harder to hear", hz, level)
+	}
+}
+
+// watchGain looks, at a long beep, whether the noise fell when it began.
+func (e *Ear) watchGain(v Event) {
+	if !v.Long || v.Ended || v.Cut {
+		return
+	}
+	if drop := e.detector.gainDrop(v); drop > gainDrop {
+		e.health.say("gain", false, "the noise fell by %.0f dB as a beep began: the microphone's automatic gain is at work, which makes levels worthless; switch it off", drop)
+	}
+}

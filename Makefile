@@ -55,8 +55,13 @@ virtual-sim:
 virtual-soak:
 	RESETRIG_VIRTUAL_LIMIT=7200 virtual/pi/run.sh soak
 
+# The share that is the FFT is read from the soak's own profile.
 bench:
-	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./audio ./gpio ./pcm/synth ./sim ./store ./cmd/resetrig
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem ./audio ./gpio ./pcm/synth ./sim ./store
+	@dir=$$(mktemp -d) && CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchtime 1x -cpuprofile $$dir/cpu -o $$dir/test ./cmd/resetrig && \
+	  echo "Where the time of a soak goes:" && \
+	  $(GO) tool pprof -top -cum $$dir/test $$dir/cpu 2>/dev/null | awk '/\(\*fft\)\.(transform|load)|Detector\)\.Process|Room\)\.Render|tripper\)\.RoundTrip|Store\)\.Commit$$/ {printf "  %6s  %s\n", $$5, $$6}'; \
+	  rm -rf $$dir
 
 clean:
 	rm -rf bin demo

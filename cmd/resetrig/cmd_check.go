@@ -96,9 +96,8 @@ func (a *app) examine(ctx context.Context, cfg *config.Bench, model *config.Mode
 	}
 	show(a.diskSpace())
 	show(clockState())
-	w, err := a.wire(cfg, model, parts{ear: true, senses: true})
-	if err != nil {
-		show(finding{"bad", "bench", err.Error(), "mend what it names, then check again"})
+	w := a.wireToCheck(cfg, model, show)
+	if w == nil {
 		return
 	}
 	defer func() {
@@ -113,6 +112,22 @@ func (a *app) examine(ctx context.Context, cfg *config.Bench, model *config.Mode
 	a.checkEar(ctx, w, show)
 	a.checkSenses(ctx, w, show)
 	a.checkDUT(ctx, w, show)
+}
+
+// wireToCheck opens as much of a bench as can be had: what is broken is a
+// finding, and keeps nothing else from being looked at.
+func (a *app) wireToCheck(cfg *config.Bench, model *config.Model, show func(finding)) *wiring {
+	for _, p := range []struct {
+		parts
+		what string
+	}{{parts{ear: true, senses: true}, "microphone or senses"}, {parts{senses: true}, "senses"}, {parts{}, "bench"}} {
+		w, err := a.wire(cfg, model, p.parts)
+		if err == nil {
+			return w
+		}
+		show(finding{"bad", p.what, err.Error(), "mend what it names, then check again"})
+	}
+	return nil
 }
 
 // wiringOf are the lines of a bench.

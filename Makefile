@@ -32,6 +32,7 @@ test: lint cross
 	CGO_ENABLED=1 $(GO) vet ./cmd/resetrig-mic
 	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./rig ./soak ./gpio ./store ./sim
+	$(MAKE) virtual
 	$(MAKE) virtual-sim
 
 lint:

@@ -86,10 +86,11 @@ func run(args []string) int {
 	}
 	cases, known := suites[args[0]]
 	if !known {
+		taken := map[string]bool{}
 		for _, of := range suites {
 			for _, c := range of {
-				if strings.Contains(" "+strings.Join(args, " ")+" ", " "+c.name+" ") {
-					cases = append(cases, c)
+				if !taken[c.name] && strings.Contains(" "+strings.Join(args, " ")+" ", " "+c.name+" ") {
+					cases, taken[c.name] = append(cases, c), true
 				}
 			}
 		}

@@ -69,8 +69,10 @@ func (p *pi) level(line int) level {
 }
 
 // makeInput takes a line away behind the kernel's back, as another program does
-// that writes the registers.
+// that writes the registers. The machine's model has no pulls: it is driven low
+// first, where the Pi's pull-down brings lines 9 to 27.
 func (p *pi) makeInput(line int) {
+	atomic.StoreUint32(p.register(0x28+line/32*4), 1<<(line%32))
 	r := p.register(line / 10 * 4)
 	atomic.StoreUint32(r, atomic.LoadUint32(r)&^(7<<(line%10*3)))
 }

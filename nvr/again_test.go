@@ -255,3 +255,25 @@ func TestGoodCyclesOfTheOldGenerationAreFree(t *testing.T) {
 		t.Errorf("the unit refused %d logins, %d are booked", b.u.refused, b.book.booked())
 	}
 }
+
+// A 403 to a login is a lock: no other login is sent to it.
+func TestNoFurtherLoginToALockedUnit(t *testing.T) {
+	b := newBench(t, nvr.Old)
+	d, m := marked(t, b)
+	n := 0
+	b.u.do(func() {
+		b.u.reset()
+		b.u.hook = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Authorization") == "" {
+				return false
+			}
+			n++
+			http.Error(w, "Authority:check failure.", 403)
+			return true
+		}
+	})
+	cs, err := d.Default(t.Context(), m, rig.DefaultSpec{})
+	if err != nil || n != 1 || find(cs, "default-login").Reason != rig.ReasonLocked || find(cs, "marker/password").Reason != rig.ReasonLocked {
+		t.Errorf("%d logins were sent: %+v, %v", n, cs, err)
+	}
+}

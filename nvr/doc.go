@@ -12,5 +12,8 @@
 // is asked first, a password is tried once per change of state and never in a
 // poll, and every refusal is counted durably before the next is risked. The
 // second trap: a new password exists before it is set. It is in the Vault
-// before the unit hears of it, so that no crash can lose the unit.
+// before the unit hears of it, so that no crash can lose the unit. The third:
+// whoever answers at an address need not be the bench's unit. Each look and each
+// login begins anew to show who it is, and before it has, nothing is changed on
+// it and nothing said of it.
 package nvr

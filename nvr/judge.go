@@ -176,6 +176,10 @@ func (e *examination) markedPasswordBeside(ctx context.Context, def rig.Credenti
 		e.add(rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is gone", Seen: fmt.Sprintf("account %q has its default password", def.User), Outcome: rig.CheckPass})
 		return rig.CheckPass, nil
 	}
+	if e.blocked != nil { // locked, or the budget is spent: a further try would make it worse
+		c := rig.Check{Name: "marker/password", Kind: rig.AboutMarker, Wanted: "the marked password is refused"}
+		return rig.CheckUnknown, e.settle(ctx, &c, e.why(), false, "")
+	}
 	if err := e.markedPassword(ctx); err != nil {
 		return "", err
 	}

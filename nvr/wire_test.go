@@ -368,6 +368,9 @@ func TestLocked(t *testing.T) {
 	if err != nil || find(cs, "default-login").Reason != rig.ReasonLocked || find(cs, "marker/name").Reason != rig.ReasonLocked {
 		t.Errorf("%+v, %v", cs, err)
 	}
+	if c := find(cs, "marker/password"); c.Outcome != unknown || c.Reason != rig.ReasonLocked {
+		t.Errorf("a locked unit was asked for the marked password too: %+v", c)
+	}
 	// 403 came instead of the challenge: no login was sent, none is booked.
 	if b.book.booked() != before {
 		t.Errorf("booked %d, want %d", b.book.booked(), before)

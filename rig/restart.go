@@ -15,9 +15,9 @@ func (c *cycle) probe(ctx context.Context) (Sight, error) {
 		}
 		return sight, errorf(reasonOf(err, ReasonInternal), "look at the DUT: %w", err)
 	}
+	c.seen.identified = c.seen.identified || sight.Reach > ReachSilent && sight.Identity != (Identity{})
 	if sight.Reach >= ReachAnswers {
 		c.seen.answered = true
-		c.seen.identified = c.seen.identified || sight.Identity != (Identity{})
 		if sight.Identity.Serial != "" {
 			c.rec.DUT.Serial = sight.Identity.Serial
 		}

@@ -80,8 +80,8 @@ var verdictTable = []verdictRow{
 		presumed + "no-restart", presumed + "no-restart", presumed + "no-restart", presumed + "no-restart",
 		proven + "no-restart",
 	}, ""},
-	{"http-hangs", []string{presumed + "no-answer"}, ""}, // something takes connections there: nothing says that it is the DUT
-	{"http-garbage", []string{presumed + "garbage-after-reset"}, ""},
+	{"http-hangs", []string{proven + "no-answer"}, ""}, // discovery says that it is the DUT that takes connections there
+	{"http-garbage", []string{proven + "garbage-after-reset"}, ""},
 	{"wrong-firmware", []string{proven + "firmware-mismatch"}, ""},
 
 	// What keeps the test from being arranged.

@@ -133,6 +133,9 @@ func (e *Ear) Spectrum() []float32 {
 	return e.detector.Spectrum()
 }
 
+// Profile is what the ear knows of the beep.
+func (e *Ear) Profile() Profile { return e.detector.profile }
+
 // Refused are the tones that the detector refused since the last call.
 func (e *Ear) Refused() []Refusal {
 	e.mu.Lock()

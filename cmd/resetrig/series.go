@@ -10,8 +10,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"resetrig/audio"
 	"resetrig/config"
 	"resetrig/rig"
 	"resetrig/soak"
@@ -118,6 +120,9 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	}
 	res.run, res.control = run, sc.Control
 	j := &journal{a: a, db: db, run: run, sc: sc, keep: s.keep, simulated: cfg.Simulate != nil, each: each}
+	if w.ear != nil {
+		j.profile = w.ear.Profile()
+	}
 	res.tally, err = soak.Run(ctx, w.bench, sc, s.plan, j, w.before)
 	var lost *soak.LostRecordError
 	if errors.As(err, &lost) {
@@ -208,6 +213,7 @@ type journal struct {
 	simulated bool
 	each      func(rig.Record)
 	dir       string
+	profile   audio.Profile // what the ear waits for
 }
 
 func (j *journal) Begin(ctx context.Context, cycle, attempt int) (rig.CycleSpec, error) {
@@ -249,8 +255,19 @@ func needsDir(sc *rig.Scenario) bool {
 }
 
 func (j *journal) Commit(ctx context.Context, r rig.Record) error {
+	draw := j.dir != "" && slices.Contains(r.Artifacts, sound)
+	if draw {
+		r.Artifacts = append(slices.Clip(r.Artifacts), picture)
+	}
 	if err := j.db.Commit(ctx, r); err != nil {
 		return err
+	}
+	if draw {
+		// After the result is safe: a picture that fails costs nothing else.
+		err := rig.Guarded(func() error { return drawSound(j.dir, j.profile) })
+		if err != nil {
+			fmt.Fprintf(j.a.err, "resetrig: %s: %v\n", r.ID, err)
+		}
 	}
 	if j.dir != "" {
 		_ = os.Remove(j.dir) // only if nothing was kept in it

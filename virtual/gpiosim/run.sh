@@ -12,7 +12,7 @@ cache=${RESETRIG_VIRTUAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/resetrig/virtual
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 . "$here/../common/packages.sh"
-most=${RESETRIG_VIRTUAL_LIMIT:-600} # seconds of real time, all in all
+most=${RESETRIG_VIRTUAL_LIMIT:-1200} # seconds of real time, all in all
 began=$SECONDS
 
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] ||
@@ -27,6 +27,7 @@ image=$cache/gpiosim/guest
 work=$(mktemp -d)
 qemu=
 trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 say "building for amd64"
 cd "$top"
 root=$work/root

@@ -26,6 +26,19 @@ type death struct {
 	opens, cuts bool
 }
 
+// limit is how long the process may take to be gone. A kill is the kernel's
+// work alone, an orderly stop closes the books, and a group that is out of
+// memory is searched for memory first.
+func (d death) limit() time.Duration {
+	switch {
+	case d.opens:
+		return time.Second
+	case d.code == -1 && d.phase == "press":
+		return 5 * time.Second
+	}
+	return 50 * time.Millisecond
+}
+
 const (
 	shipped = "/bin/resetrig"
 	panics  = "/bin/resetrig-panics"
@@ -98,6 +111,14 @@ func (t *trial) death(d death, b bench) error {
 	}
 	opened := after(reset, struck, b.pressed() == low)
 	cut := after(power, struck, (b.contact == "no") == (b.pressed() == low))
+	for _, e := range reset {
+		if e.at >= struck && e.to == b.pressed() {
+			return fmt.Errorf("the pins were shorted after the strike: %v", levels(reset))
+		}
+	}
+	if limit := d.limit(); gone-struck > limit {
+		return fmt.Errorf("the process was gone %v after the strike, want %v at most", gone-struck, limit)
+	}
 	t.figure("at the strike: reset %v, power %v; process gone after %.1f ms", before[0], before[1], ms(gone-struck))
 	if d.opens && before[0] == b.pressed() {
 		if opened == 0 {

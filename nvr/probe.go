@@ -229,7 +229,7 @@ func (c *dahua) look(ctx context.Context, base string, within lookFor) (glance, 
 	w := func() *wire { return &wire{d: c.d, rt: c.d.o.Net.RoundTripper()} }
 	a, err := c.d.ask(ctx, w(), within, http.MethodGet, base+"/", "")
 	if err != nil {
-		return c.missed(ctx, g, err)
+		return c.missed(ctx, g, base, err)
 	}
 	if to := sameHost(base, a); to != "" {
 		g.reach, g.moved, g.note = rig.ReachAnswers, to, "redirects to "+to
@@ -239,18 +239,22 @@ func (c *dahua) look(ctx context.Context, base string, within lookFor) (glance, 
 	if a.status == http.StatusUnauthorized || a.status >= 500 {
 		g.note += ": not ready"
 	} else if g, err = c.serves(ctx, g, base, within); err != nil {
-		return c.missed(ctx, g, err)
+		return c.missed(ctx, g, base, err)
 	}
 	return c.identify(ctx, g, base)
 }
 
-// missed is the glance at a unit that gave no whole answer.
-func (c *dahua) missed(ctx context.Context, g glance, err error) (glance, error) {
+// missed is the glance at a unit that gave no whole answer. One that is there
+// all the same may still say who it is.
+func (c *dahua) missed(ctx context.Context, g glance, base string, err error) (glance, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		return g, cause
 	}
 	g.reach, g.note = reachOf(err), err.Error()
-	return g, nil
+	if g.reach == rig.ReachSilent {
+		return g, nil
+	}
+	return c.identify(ctx, g, base)
 }
 
 // serves asks for what only a recorder that is up answers.

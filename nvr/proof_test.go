@@ -264,3 +264,22 @@ func TestSecretsAreNoMarks(t *testing.T) {
 		}
 	}
 }
+
+// A unit that hangs up or talks nonsense says by discovery who it is.
+func TestAUnitThatHangsIsIdentified(t *testing.T) {
+	for name, hook := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"hangs up": func(w http.ResponseWriter, _ *http.Request) bool { drop(w); return true },
+		"nonsense": raw("\x00\xff\x13not http at all\r\n\r\n"),
+	} {
+		b := newBench(t, nvr.New)
+		b.u.hook = hook
+		d := b.open(t)
+		if s, err := d.Probe(t.Context()); err != nil || s.Identity.Serial != b.u.serial || s.Reach <= rig.ReachSilent || s.Reach >= rig.ReachReady {
+			t.Errorf("%s: sight %+v, %v", name, s, err)
+		}
+		b.u.do(func() { b.u.serial = "STRANGER" })
+		if _, err := d.Probe(t.Context()); !errors.Is(err, rig.ErrWrongUnit) {
+			t.Errorf("%s: a stranger: %v", name, err)
+		}
+	}
+}

@@ -12,7 +12,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: demo test build bin/resetrig bin/resetrig-mic bench lint cross clean virtual virtual-sim virtual-soak
+.PHONY: bench-detector demo test build bin/resetrig bin/resetrig-mic bench lint cross clean virtual virtual-sim virtual-soak
 
 build: bin/resetrig bin/resetrig-mic
 
@@ -63,6 +63,12 @@ bench:
 	  echo "Where the time of a soak goes:" && \
 	  $(GO) tool pprof -top -cum $$dir/test $$dir/cpu 2>/dev/null | awk '/\(\*fft\)\.(transform|load)|Detector\)\.Process|Room\)\.Render|tripper\)\.RoundTrip|Store\)\.Commit$$/ {printf "  %6s  %s\n", $$5, $$6}'; \
 	  rm -rf $$dir
+
+# What the beep detector reaches beside the limit and beside peers: ten minutes.
+# The long mode, a day of every kind of noise: make bench-detector HOURS=24
+HOURS ?= 0.1
+bench-detector:
+	CGO_ENABLED=0 $(GO) run ./cmd/bench-detector --hours $(HOURS) --trials 500 --each 8
 
 clean:
 	rm -rf bin demo

@@ -64,8 +64,9 @@ const (
 // for use by several goroutines.
 //
 // Its stages are a file each: resample.go, fft.go, floor.go (what is louder
-// than the noise was), track.go (what begins, lasts and ends), timing.go
-// (when exactly, and at which frequency), gates.go (is it a beep).
+// than the noise was), track.go (what begins, lasts and ends), deep.go and
+// faint.go (what only a coherent second shows), timing.go (when exactly, and at
+// which frequency), gates.go (is it a beep).
 type Detector struct {
 	rate    int
 	profile Profile

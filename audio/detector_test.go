@@ -263,7 +263,7 @@ func BenchmarkDetector(b *testing.B) {
 // detector to the figures of its contract.
 func TestAccuracy(t *testing.T) {
 	for _, c := range []struct{ cn0, found, onsetMs, hz float64 }{
-		{20, 0.5, 60, 1}, {22, 0.8, 40, 0.8}, {25, 0.95, 20, 0.5}, {30, 1, 4, 0.3}, {40, 1, 1.2, 0.2}, {60, 1, 1.2, 0.05},
+		{18, 0.98, 60, 1}, {20, 0.98, 30, 0.8}, {22, 1, 20, 0.8}, {25, 1, 12, 0.5}, {30, 1, 4, 0.3}, {40, 1, 1.2, 0.2}, {60, 1, 1.2, 0.05},
 	} {
 		const n = 60
 		var onset, length, hz []float64

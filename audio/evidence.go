@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 )
 
 // Picture is a spectrogram to be drawn of a recording: the evidence beside a
@@ -290,8 +291,8 @@ func (c canvas) envelope(s *seen) {
 	}
 	before := -1
 	for x := range c.w {
-		i := min(x*len(s.levels)/c.w, len(s.levels)-1)
-		y := at(s.levels[i])
+		i := x * len(s.levels) / c.w
+		y := at(slices.Max(s.levels[i:max(i+1, (x+1)*len(s.levels)/c.w)]))
 		if before < 0 {
 			before = y
 		}

@@ -266,6 +266,8 @@ func (a *app) checkDUT(ctx context.Context, w *wiring, show func(finding)) {
 		show(finding{"warn", "DUT", "it does not answer: " + sight.Note, "is it powered? A scenario powers it itself"})
 	case w.cfg.DUT.Serial == "" && w.cfg.DUT.MAC == "":
 		show(finding{"warn", "DUT", fmt.Sprintf("answers at %s with serial %q, %s", sight.URL, id.Serial, sight.Init), fmt.Sprintf("set dut.serial: %s in the bench file, so that no other unit is reset", id.Serial)})
+	case id == (rig.Identity{}):
+		show(finding{"warn", "DUT", fmt.Sprintf("something answers at %s, %s, and nothing proves that it is the bench's unit", sight.URL, sight.Init), "make discovery (UDP 37810) reach it: without proof nothing on it is changed or judged"})
 	default:
 		show(finding{"ok", "DUT", fmt.Sprintf("the right one answers at %s: serial %q, %s", sight.URL, id.Serial, sight.Init), ""})
 	}

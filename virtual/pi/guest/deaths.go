@@ -32,7 +32,7 @@ type death struct {
 func (d death) limit() time.Duration {
 	switch {
 	case d.opens:
-		return time.Second
+		return 10 * time.Second
 	case d.code == -1 && d.phase == "press":
 		return 5 * time.Second
 	}

@@ -202,3 +202,29 @@ func TestEarLostWhereItDoesNotMatter(t *testing.T) {
 		})
 	}
 }
+
+// A timeline begins at the cycle's start and goes forward, also where a relay
+// was already as it was asked to be.
+func TestTimelineGoesForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelays()
+		r.on["power"] = false // switched off by somebody before us
+		d := &dut{r: r}
+		b := testBench(r, rig.SafeKeep)
+		b.DUT = rig.DUT{Prober: d, Provisioner: d, Marker: d, Judge: d, LeastBoot: 5 * time.Second}
+		var rec rig.Record
+		_ = b.Arm(t.Context(), func(ctx context.Context, a *rig.Armed) error {
+			sc := hardReset(rig.BeepExpected)
+			sc.Arrange = append([]rig.Step{rig.SwitchPower{Relay: "power"}, rig.SwitchPower{Relay: "power"}, rig.Wait{For: 5 * time.Second}}, sc.Arrange...)
+			rec = b.Cycle(ctx, a, sc, rig.CycleSpec{ID: "1", Cycle: 1, Attempt: 1})
+			return nil
+		})
+		last := time.Duration(0)
+		for _, e := range rec.Timeline {
+			if e.At < last || e.At > rec.Took {
+				t.Fatalf("%s %s at %v, after %v, in a cycle of %v", e.Kind, e.Name, e.At, last, rec.Took)
+			}
+			last = e.At
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -35,7 +36,7 @@ func (c *cycle) finish(ctx context.Context) {
 		})
 	}
 	c.takeEdges()
-	slices.SortStableFunc(r.Timeline, func(a, b Event) int { return int(a.At - b.At) })
+	slices.SortStableFunc(r.Timeline, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	r.Findings = c.sortedFindings()
 	r.Operations = map[string]int{}
 	for name, n := range c.a.operations() {

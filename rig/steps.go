@@ -86,6 +86,9 @@ func (c *cycle) switchRelay(ctx context.Context, spec RelaySpec, on, powered boo
 		}
 	}
 	_, _, at := c.a.State(spec.Name)
+	if at.IsZero() { // it was so before anybody switched it
+		at = c.b.Clock.Now()
+	}
 	c.event(Event{At: at.Sub(c.start), Kind: "relay", Name: spec.Name, On: on})
 	if err := c.readBack(spec, on); err != nil {
 		return at, err

@@ -63,14 +63,14 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 	for i, r := range recordings {
 		s, more, err := analyze(r, Profile{}, func(d *Detector, e Event) {
 			if e.Long && !e.Ended {
-				partials[i<<32|e.ID] = d.harmonics(e)
+				partials[i<<20|e.ID] = d.harmonics(e)
 			}
 		})
 		if err != nil {
 			return Calibration{}, fmt.Errorf("calibrate: %w", err)
 		}
 		for k := range s.Events {
-			s.Events[k].ID |= i << 32
+			s.Events[k].ID |= i << 20 // no recording has a million beeps
 		}
 		sum.Events = append(sum.Events, s.Events...)
 		sum.Refused = append(sum.Refused, s.Refused...)

@@ -301,6 +301,9 @@ func (c *cycle) hold(ctx context.Context, s Hold) error {
 				}
 			}
 		}
+		if err := c.earFit(); err != nil {
+			return true, err // nobody will hear the beep: the pins are not held for it
+		}
 		if now.Before(least) {
 			return false, nil
 		}

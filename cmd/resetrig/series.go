@@ -124,6 +124,11 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 		j.profile = w.ear.Profile()
 	}
 	res.tally, err = soak.Run(ctx, w.bench, sc, s.plan, j, w.before)
+	select {
+	case <-a.emergency: // perhaps when the bench was disarmed already: once more, and all of it
+		err = errors.Join(err, w.bench.Arm(context.Background(), func(context.Context, *rig.Armed) error { return nil }))
+	default:
+	}
 	var lost *soak.LostRecordError
 	if errors.As(err, &lost) {
 		err = errors.Join(err, a.rescue(lost.Record))

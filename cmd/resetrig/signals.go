@@ -36,7 +36,7 @@ func (a *app) watchSignals() (ctx context.Context, done func()) {
 				case 2:
 					close(a.emergency)
 					stop(rig.ErrEmergency)
-					fmt.Fprintf(a.err, "resetrig: %v again: everything is cut\n", s)
+					fmt.Fprintf(a.err, "resetrig: %v again: cutting everything\n", s)
 				}
 			}
 		}

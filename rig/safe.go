@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,21 +47,6 @@ func (e *UnsafeError) Error() string {
 
 func (e *UnsafeError) Unwrap() error { return e.Err }
 
-// GuardError says that a guard forbids a switching now.
-type GuardError struct {
-	Relay string
-	Rule  string        // min-off, min-on, per-hour, interlock
-	Wait  time.Duration // after which it would be allowed; 0 where waiting does not help
-}
-
-func (e *GuardError) Error() string {
-	t := fmt.Sprintf("relay %q: %s forbids this switching", e.Relay, e.Rule)
-	if e.Wait > 0 {
-		t += fmt.Sprintf(" for another %v", e.Wait.Round(time.Millisecond))
-	}
-	return t
-}
-
 // relayState is what is known of one relay. The state at start is unknown.
 type relayState struct {
 	spec    RelaySpec
@@ -75,6 +59,8 @@ type relayState struct {
 	// asked and opened count the switchings on and off that were begun: they
 	// tell one that overtook another.
 	asked, opened int
+	// closing: a driver was asked to close the contact and has not come back.
+	closing bool
 }
 
 // Armed is the only handle that switches relays. It is valid inside the
@@ -193,10 +179,13 @@ func (a *Armed) On(name string, powered bool) error {
 	if r == nil || err != nil {
 		return err
 	}
-	if err := a.bench.Relays.Set(name, true); err != nil {
+	err = Guarded(func() error { return a.bench.Relays.Set(name, true) })
+	a.mu.Lock()
+	r.closing = false
+	if err != nil {
+		a.mu.Unlock()
 		return errors.Join(fmt.Errorf("switch relay %q on: %w", name, err), a.off(r))
 	}
-	a.mu.Lock()
 	r.since = a.bench.Clock.Now()
 	r.known, r.on = true, true
 	r.ops++
@@ -235,42 +224,13 @@ func (a *Armed) start(name string, powered bool) (r *relayState, opened int, err
 	}
 	now := a.bench.Clock.Now()
 	r.asked++
+	r.closing = true
 	r.known, r.on, r.since = false, true, now
 	r.starts = append(r.starts, now)
 	if r.spec.MaxOn > 0 {
 		r.deadMan = a.bench.Clock.AfterFunc(r.spec.MaxOn, func() { a.deadManOff(r) })
 	}
 	return r, r.opened, nil
-}
-
-// mayStart asks the guards. The caller has the lock.
-func (a *Armed) mayStart(name string, powered bool) (*relayState, error) {
-	r := a.relays[name]
-	if r == nil {
-		return nil, fmt.Errorf("the bench has no relay %q", name)
-	}
-	if err := a.refused(r); err != nil {
-		return nil, fmt.Errorf("relay %q: %w", name, err)
-	}
-	now := a.bench.Clock.Now()
-	if r.spec.Role == RolePress && !powered {
-		for _, p := range a.relays {
-			if p.spec.Role == RolePower && (!p.known || p.on) {
-				return nil, &GuardError{Relay: name, Rule: "the interlock with " + p.spec.Name}
-			}
-		}
-	}
-	if r.known && r.on {
-		return r, nil
-	}
-	if wait := r.spec.MinOff - now.Sub(r.since); !r.since.IsZero() && wait > 0 {
-		return nil, &GuardError{Relay: name, Rule: "min-off", Wait: wait}
-	}
-	r.starts = slices.DeleteFunc(r.starts, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
-	if n := r.spec.PerHour; n > 0 && len(r.starts) >= n {
-		return nil, &GuardError{Relay: name, Rule: "per-hour", Wait: time.Hour - now.Sub(r.starts[len(r.starts)-n])}
-	}
-	return r, nil
 }
 
 // Off cuts the power or opens the pins. min-on is a guard of an orderly switch;
@@ -313,6 +273,9 @@ func (a *Armed) off(r *relayState) error {
 	}
 	if r.asked != asked {
 		return nil // switched on meanwhile: On sees it, and has the last word
+	}
+	if r.closing {
+		return nil // the driver may close it yet: its dead man stays on watch
 	}
 	if r.deadMan != nil {
 		r.deadMan()

@@ -361,3 +361,44 @@ func TestArmStoppedAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// lateRelays is a driver that closes the contact late, and comes back later.
+type lateRelays struct{ *relays }
+
+func (r lateRelays) Set(name string, on bool) error {
+	if !on || name != "reset" {
+		return r.relays.Set(name, on)
+	}
+	time.Sleep(3 * time.Second)
+	err := r.relays.Set(name, on)
+	time.Sleep(10 * time.Minute)
+	return err
+}
+
+// A stop that was obeyed before the driver closed the contact leaves the dead
+// man on its watch.
+func TestDeadManOutlivesAStopThatCameTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRelays()
+		b := testBench(r, rig.SafeKeep)
+		b.Relays = lateRelays{r}
+		ctx, stop := context.WithCancelCause(t.Context())
+		_ = b.Arm(ctx, func(_ context.Context, a *rig.Armed) error {
+			time.AfterFunc(time.Second, func() { stop(rig.ErrStop) })
+			time.AfterFunc(10*time.Second, func() {
+				if !r.state("reset") {
+					t.Error("the contact did not close late: this proves nothing")
+				}
+			})
+			time.AfterFunc(41*time.Second, func() {
+				if r.state("reset") {
+					t.Error("a second after max-on the press is closed")
+				}
+			})
+			return a.On("reset", true)
+		})
+		if r.state("reset") {
+			t.Error("the press is closed")
+		}
+	})
+}

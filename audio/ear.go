@@ -178,11 +178,14 @@ func (e *Ear) block(b pcm.Block) {
 		e.tie(b, e.n == 0)
 	}
 	e.heard += int64(len(b.Samples))
-	before := e.health.now
+	before, judged := e.health.part, e.health.n
 	e.detector.Process(b.Samples, e.emit)
 	e.health.hear(b.Samples, e.detector.sounding())
 	e.watchTones()
-	e.level = loudness(b.Samples, before, e.health.now)
+	if e.health.n > judged {
+		e.watchNoise()
+	}
+	e.level = loudness(b.Samples, before, e.health.part)
 	if e.spool != nil {
 		if err := e.spool.Write(b); err != nil {
 			e.health.say("spool", false, "%v", err)
@@ -190,9 +193,9 @@ func (e *Ear) block(b pcm.Block) {
 	}
 }
 
-// loudness is the level of what a block added to its second.
+// loudness is the level of what a block added to its part of a second.
 func loudness(x []float32, before, now second) Level {
-	if now.count < before.count { // the second ended in it
+	if now.count < before.count { // it ended in the block
 		before = second{}
 	}
 	s := second{count: now.count - before.count, sum: now.sum - before.sum, square: now.square - before.square}

@@ -22,6 +22,7 @@ type roomSource struct {
 	pos   int64
 	loses map[int64]int64 // at a sample, that many are lost
 	hides bool            // and the count does not say so
+	fast  float64         // how much faster than it says the device's clock runs, ppm
 	count int64
 	fail  error
 	opens int
@@ -57,7 +58,7 @@ func (s *roomSource) Read(ctx context.Context, until time.Time, emit func(pcm.Bl
 			}
 			continue
 		}
-		emit(pcm.Block{Start: s.count, Time: s.at(float64(s.pos) / rate), Rate: rate, Samples: buf})
+		emit(pcm.Block{Start: s.count, Time: s.at(float64(s.pos) / rate / (1 + s.fast/1e6)), Rate: rate, Samples: buf})
 		s.pos += 320
 		s.count += 320
 	}
@@ -141,62 +142,6 @@ func TestEarHears(t *testing.T) {
 	}
 	if beeps, found := listen(t, e, s, 12); len(beeps)+len(found) != 0 || s.opens != 2 {
 		t.Errorf("second cycle: %v %v, %d opens", beeps, found, s.opens)
-	}
-}
-
-func TestHealth(t *testing.T) {
-	clipped := func(db float64) func(*roomSource) {
-		return func(s *roomSource) {
-			s.room.SetNoise(synth.NoiseSpec{White: db})
-		}
-	}
-	cases := map[string]struct {
-		set   func(s *roomSource)
-		want  string
-		unfit bool
-	}{
-		"fine": {set: func(*roomSource) {}},
-		"dead": {func(s *roomSource) { s.room.SetMic(synth.Mic{Dead: true}) }, "dead", true},
-		"stuck": {func(s *roomSource) {
-			s.room.SetMic(synth.Mic{Stuck: true, StuckAt: 0.3})
-		}, "stuck", true},
-		"nearly silent": {func(s *roomSource) { s.room.SetMic(synth.Mic{GainDB: -60}) }, "silent", true},
-		"noise clips":   {clipped(2), "clipping", true},
-		"beep clips": {func(s *roomSource) {
-			s.room.Add(synth.Piezo(s.room.Samples(3), s.room.Samples(5), 3100, 12))
-		}, "clipping", false},
-		"one slam clips": {func(s *roomSource) {
-			s.room.AddSound(s.room.Samples(3), synth.Slam(rate, 1, 20, 0.1, 3000))
-		}, "clipping", false},
-		"constant":   {func(s *roomSource) { s.room.SetMic(synth.Mic{DC: 0.2}) }, "dc", false},
-		"small loss": {func(s *roomSource) { s.loses[32000] = 800 }, "dropouts", false},
-		"large loss": {func(s *roomSource) { s.loses[32000] = 8000 }, "dropouts", true},
-		"hidden loss": {func(s *roomSource) {
-			s.loses[32000], s.hides = 8000, true
-		}, "dropouts", true},
-		"moved": {func(s *roomSource) { s.room.SetMic(synth.Mic{GainDB: -25}) }, "level", false},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			s := newSource(2)
-			c.set(s)
-			e := newEar(t, s, -61)
-			if err := e.Begin(t.Context(), ""); err != nil {
-				t.Fatal(err)
-			}
-			_, found := listen(t, e, s, 10)
-			if c.want == "" && len(found) > 0 {
-				t.Errorf("found %v", found)
-			}
-			if f, ok := found[c.want]; c.want != "" && (!ok || f.Unfit != c.unfit) {
-				t.Errorf("want %s, unfit %v; found %v", c.want, c.unfit, found)
-			}
-			for _, f := range found {
-				if f.Unfit && !c.unfit {
-					t.Errorf("unfit: %v", f)
-				}
-			}
-		})
 	}
 }
 

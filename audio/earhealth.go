@@ -6,6 +6,7 @@ const (
 	gainDrop  = 4.0 // dB by which the noise falls as a beep begins: gain control
 	whineLong = 5.0 // seconds from which a tone is a whine of the room
 	mostKept  = 256 // refusals that an ear keeps between two questions
+	nearGate  = 3.0 // dB: a beep so near to being refused for its level is told
 )
 
 // gainDrop is by how many decibels the noise beside a beep fell when the beep
@@ -69,12 +70,36 @@ func (e *Ear) watchTones() {
 	}
 }
 
-// watchGain looks, at a long beep, whether the noise fell when it began.
+// watchGain looks, at a long beep, whether its level is still that of the
+// calibration, and whether the noise fell when it began.
 func (e *Ear) watchGain(v Event) {
 	if !v.Long || v.Ended || v.Cut {
 		return
 	}
+	if p := e.detector.profile.LevelDBFS; p != 0 {
+		if off := v.LevelDBFS - p; off < nearGate-levelBelow || off > levelAbove-nearGate {
+			e.health.say("beep-level", false, "the beep's level of %.0f dBFS is %+.0f dB from the calibrated one, and would be refused %.0f dB further: calibrate again", v.LevelDBFS, off, nearGate)
+		}
+	}
 	if drop := e.detector.gainDrop(v); drop > gainDrop {
 		e.health.say("gain", false, "the noise fell by %.0f dB as a beep began: the microphone's automatic gain is at work, which makes levels worthless; switch it off", drop)
 	}
+}
+
+// watchNoise looks, once a second, how far the calibrated beep stands over the
+// noise around its frequency. What sounds there now tells nothing of it.
+func (e *Ear) watchNoise() {
+	d := e.detector
+	p := d.profile
+	if p.FrequencyHz == 0 || p.LevelDBFS == 0 || e.health.n < 5 || d.sounding() {
+		e.health.drowned(0, false)
+		return
+	}
+	bin := int(math.Round(p.FrequencyHz/binHz)) - d.floor.lo
+	if bin < 0 || bin >= len(d.power) {
+		return
+	}
+	// As track.cn0 has it.
+	cn0 := p.LevelDBFS + 10*math.Log10(workRate*windowPower/(4*d.floor.noise(bin)))
+	e.health.drowned(cn0-leastCalibrated, true)
 }

@@ -12,7 +12,8 @@ import (
 // The limits of the ear's health.
 const (
 	fullScale     = 0.985
-	deadAfter     = 2.0  // seconds of nothing but zeros, or of one value
+	deadAfter     = 1.5  // seconds of nothing but zeros, or of one value
+	quietAfter    = 2.0  // seconds below silentDBFS
 	silentDBFS    = -100 // no microphone with its amplifier is as quiet
 	clipShare     = 0.001
 	clipNoise     = 0.01 // share from which the noise itself clips
@@ -24,10 +25,14 @@ const (
 	noiseApart    = 20.0 // dB from the calibrated noise
 	healthStride  = 3    // every third sample is looked at
 	healthSeconds = 10
+	parts         = 4   // of a second
+	scarce        = 6.0 // dB over what can just be heard: a beep is at risk
+	scarceSeconds = 3   // in a row
 )
 
-// health watches what the ear is given. It judges whole seconds, and holds
-// what it saw until it was told once.
+// health watches what the ear is given. It judges whole seconds, a microphone
+// that stopped as soon as it is known, and holds what it saw until it was told
+// once.
 type health struct {
 	rate  int
 	noise float64 // calibrated level of the room; 0: unknown
@@ -35,15 +40,19 @@ type health struct {
 	seconds [healthSeconds]second
 	n       int // seconds judged
 	now     second
-	filled  int // samples of now
+	part    second // of now, not yet in it
+	filled  int    // samples of now and part
 
-	zeroRun, stuckRun, quietRun float64 // seconds
-	begun                       bool
-	first, last                 pcm.Block // without their samples
-	lost                        float64   // seconds, since the beginning
-	losses                      int
-	driftPPM                    float64
-	holds                       map[string]rig.Finding
+	value       float32 // the last sample's
+	same        int     // samples in a row that have it
+	quietRun    float64 // seconds
+	scarce      int     // seconds in a row in which the room drowned the beep
+	begun       bool
+	first, last pcm.Block // without their samples
+	lost        float64   // seconds, since the beginning
+	losses      int
+	driftPPM    float64
+	holds       map[string]rig.Finding
 }
 
 // second is a second of sound in numbers.
@@ -99,15 +108,68 @@ func (h *health) hole(b pcm.Block) (lost int64) {
 // hear takes a block's samples in; tone says that a tone sounds.
 func (h *health) hear(x []float32, tone bool) {
 	for len(x) > 0 {
-		n := min(len(x), h.rate-h.filled)
-		h.now.take(x[:n])
+		// A part ends with the sample that fills it, and so does the last one of a
+		// rate that is no multiple of parts.
+		k := h.filled * parts / h.rate
+		end := ((k+1)*h.rate + parts - 1) / parts
+		n := min(len(x), end-h.filled)
+		h.part.take(x[:n])
+		h.still(x[:n])
 		h.now.tone = h.now.tone || tone
-		h.filled += n
+		if h.filled += n; h.filled == end {
+			h.endPart()
+		}
 		if h.filled >= h.rate {
 			h.judge()
 		}
 		x = x[n:]
 	}
+}
+
+// still counts the samples in a row that are the same. Looked at from the end,
+// sound costs a sample or two.
+func (h *health) still(x []float32) {
+	i, last := len(x), x[len(x)-1]
+	for i > 0 && x[i-1] == last {
+		i--
+	}
+	if i > 0 || last != h.value {
+		h.same = 0
+	}
+	h.value, h.same = last, h.same+len(x)-i
+	s := float64(h.same) / float64(h.rate)
+	switch {
+	case s < deadAfter:
+	case last == 0:
+		h.say("dead", true, "only digital silence for %.1f s: the microphone is muted, unplugged or broken", s)
+	default:
+		h.say("stuck", true, "the same value %.3f for %.1f s: the converter is stuck", last, s)
+	}
+}
+
+// endPart looks for a silence that no microphone has. In a room that was as
+// quiet when it was calibrated nothing is wrong.
+func (h *health) endPart() {
+	p := h.part
+	h.now.add(p)
+	h.part = second{}
+	if p.level() >= silentDBFS || p.lo == p.hi || h.noise != 0 && h.noise < silentDBFS+noiseApart {
+		h.quietRun = 0
+		return
+	}
+	if h.quietRun += 1.0 / parts; h.quietRun >= quietAfter {
+		h.say("silent", true, "%.0f dBFS for %.1f s, less than any microphone's own noise", p.level(), h.quietRun)
+	}
+}
+
+// add takes another stretch in.
+func (s *second) add(o second) {
+	if s.count == 0 {
+		s.lo, s.hi = o.lo, o.hi
+	}
+	s.lo, s.hi = min(s.lo, o.lo), max(s.hi, o.hi)
+	s.count, s.clipped = s.count+o.count, s.clipped+o.clipped
+	s.sum, s.square = s.sum+o.sum, s.square+o.square
 }
 
 func (s *second) take(x []float32) {
@@ -136,15 +198,23 @@ func (h *health) judge() {
 	h.seconds[h.n%healthSeconds] = s
 	h.n++
 	h.now, h.filled = second{}, 0
-	run := func(c bool, r *float64) {
-		if *r++; !c {
-			*r = 0
-		}
-	}
-	run(s.lo == 0 && s.hi == 0, &h.zeroRun)
-	run(s.lo == s.hi && s.lo != 0, &h.stuckRun)
-	run(s.level() < silentDBFS && s.lo != s.hi, &h.quietRun)
 	h.find(s)
+}
+
+// gone: the microphone has stopped, and nothing else that it seems to say counts.
+func (h *health) gone() bool {
+	return float64(h.same) >= deadAfter*float64(h.rate) || h.quietRun >= quietAfter
+}
+
+// drowned is told once a second how far the calibrated beep stands over what can
+// just be heard in this room, in dB; known is false where it cannot be told.
+func (h *health) drowned(margin float64, known bool) {
+	if h.scarce++; !known || margin >= scarce {
+		h.scarce = 0
+	}
+	if h.scarce >= scarceSeconds {
+		h.say("noise", margin < 0, "the room is so loud around the beep's frequency that the calibrated beep is %.0f dB over what can just be heard", margin)
+	}
 }
 
 func (h *health) say(name string, unfit bool, format string, a ...any) {
@@ -162,15 +232,7 @@ func (h *health) recent(n int, f func(second)) {
 }
 
 func (h *health) find(s second) {
-	switch {
-	case h.zeroRun >= deadAfter:
-		h.say("dead", true, "only digital silence for %.0f s: the microphone is muted, unplugged or broken", h.zeroRun)
-		return
-	case h.stuckRun >= deadAfter:
-		h.say("stuck", true, "the same value %.3f for %.0f s: the converter is stuck", s.lo, h.stuckRun)
-		return
-	case h.quietRun >= deadAfter:
-		h.say("silent", true, "%.0f dBFS for %.0f s, less than any microphone's own noise", s.level(), h.quietRun)
+	if h.gone() {
 		return
 	}
 	if share := float64(s.clipped) / float64(max(s.count, 1)); share > clipShare {
@@ -182,7 +244,7 @@ func (h *health) find(s second) {
 		})
 		h.say("clipping", noisy >= clipSeconds, "%.1f %% of a second's samples at full scale: lower the gain", 100*share)
 	}
-	if mean := s.sum / float64(max(s.count, 1)); math.Abs(mean) > dcLimit {
+	if mean := s.sum / float64(max(s.count, 1)); math.Abs(mean) > dcLimit && h.same*parts < h.rate { // not one that sticks
 		h.say("dc", false, "a constant of %.2f of full scale in the sound", mean)
 	}
 	lost := 0.0
@@ -209,7 +271,7 @@ func (h *health) findings() []rig.Finding {
 		h.say("dropouts", true, "%.0f ms lost at once: the computer is too busy, or the device's cable is bad", h.now.lost*1000)
 	}
 	var out []rig.Finding
-	for _, name := range [...]string{"dead", "stuck", "silent", "clipping", "dropouts", "drift", "dc", "level", "gain", "whine", "beep-level", "spool"} {
+	for _, name := range [...]string{"dead", "stuck", "silent", "clipping", "dropouts", "drift", "dc", "level", "noise", "gain", "whine", "beep-level", "spool"} {
 		if f, ok := h.holds[name]; ok {
 			out = append(out, f)
 		}

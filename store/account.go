@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"time"
 )
 
 // Operations are the switchings of each relay of a bench over its life.
@@ -40,37 +39,5 @@ func (s *Store) Operated(ctx context.Context, bench string, operations map[strin
 			}
 		}
 		return nil
-	})
-}
-
-// Refused notes, durably, that the DUT refused a login at that time. It keeps
-// what is needed: the last few hundred of each DUT.
-func (s *Store) Refused(dut string, at time.Time) error {
-	const kept = 256
-	ctx := context.Background()
-	return s.transact(ctx, "note a refused login of "+dut, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO refusals (dut, at) VALUES (?, ?)", dut, at.UnixNano()); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM refusals WHERE dut = ?1 AND rowid <=
-			(SELECT rowid FROM refusals WHERE dut = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`, dut, kept)
-		return err
-	})
-}
-
-// RefusedSince counts the refused logins of the DUT at that time and later.
-// One that lies in the future, as after a Pi's clock went back, counts.
-func (s *Store) RefusedSince(dut string, since time.Time) (n int, err error) {
-	err = s.read.QueryRow("SELECT count(*) FROM refusals WHERE dut = ? AND at >= ?", dut, since.UnixNano()).Scan(&n)
-	return n, explain(s.path, "count the refused logins of "+dut, err)
-}
-
-// Clear forgets the refused logins of the DUT, as it does itself when it is
-// reset or accepts one.
-func (s *Store) Clear(dut string) error {
-	ctx := context.Background()
-	return s.transact(ctx, "clear the refused logins of "+dut, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM refusals WHERE dut = ?", dut)
-		return err
 	})
 }

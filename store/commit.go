@@ -23,12 +23,12 @@ func (p *statements) prepare(ctx context.Context, db *sql.DB) (err error) {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&p.begin, `INSERT INTO cycles (id, n, attempt, control, scenario, started, run)
-			SELECT ?, ?, ?, ?, ?, ?, seq FROM runs WHERE id = ?`},
+		{&p.begin, `INSERT INTO cycles (id, n, attempt, control, scenario, started, elapsed_ns, run)
+			SELECT ?, ?, ?, ?, ?, ?, ?, seq FROM runs WHERE id = ?`},
 		{&p.find, `SELECT c.seq, r.id, c.n, c.attempt, c.control FROM cycles c JOIN runs r ON r.seq = c.run WHERE c.id = ?`},
 		{&p.record, `INSERT INTO records (cycle, outcome, attribution, reason, bench, scenario, took_ns, unsafe)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&p.body, `INSERT INTO bodies (cycle, sum, json) VALUES (?, ?, ?)`},
+		{&p.body, `INSERT INTO packed (cycle, sum, text) VALUES (?, ?, ?)`},
 		{&p.measure, `INSERT INTO measurements (cycle, i, name, value, unit, min, max, outcome)
 			SELECT ?1, key, value ->> '$.name', CAST(value ->> '$.value' AS REAL), value ->> '$.unit',
 				CAST(value ->> '$.min' AS REAL), CAST(value ->> '$.max' AS REAL), value ->> '$.outcome'
@@ -60,9 +60,16 @@ func (p *statements) close() {
 //
 // A number that JSON cannot hold (infinite, not a number) is stored as 0, with
 // a finding that names it: a result is not lost for one value.
-func (s *Store) Commit(ctx context.Context, r rig.Record) error {
+//
+// The messages go into the outbox with the record: both or neither.
+func (s *Store) Commit(ctx context.Context, r rig.Record, tell ...Message) error {
 	ctx = context.WithoutCancel(ctx)
-	return s.transact(ctx, "commit cycle "+r.ID, func(tx *sql.Tx) error { return s.insertRecord(ctx, tx, r) })
+	return s.transact(ctx, "commit cycle "+r.ID, func(tx *sql.Tx) error {
+		if err := s.insertRecord(ctx, tx, r); err != nil {
+			return err
+		}
+		return post(ctx, tx, tell)
+	})
 }
 
 func (s *Store) insertRecord(ctx context.Context, tx *sql.Tx, r rig.Record) error {
@@ -86,7 +93,7 @@ func (s *Store) insertRecord(ctx context.Context, tx *sql.Tx, r rig.Record) erro
 		}
 	}
 	exec(s.commit.record, seq, string(r.Outcome), string(r.Attribution), string(r.Reason), r.Bench, r.Scenario, int64(r.Took), len(r.Unsafe) > 0)
-	exec(s.commit.body, seq, checksum(body), string(body))
+	exec(s.commit.body, seq, checksum(body), pack(body))
 	if len(r.Measurements) > 0 && err == nil {
 		var ms []byte
 		if ms, err = json.Marshal(r.Measurements); err == nil {

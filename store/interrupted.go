@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	"resetrig/rig"
@@ -45,10 +46,13 @@ func (s *Store) closeInterrupted(ctx context.Context, tx *sql.Tx, run int64) ([]
 			ID: o.ID, Run: o.Run, Cycle: o.N, Attempt: o.Attempt, Control: o.Control,
 			Bench: o.bench, Scenario: o.Scenario, Source: o.source, Version: o.version, Started: o.Started,
 			Outcome: rig.Aborted, Reason: rig.ReasonInterrupted,
-			Text: "the program died within the cycle: nothing is known of the DUT's state or of the relays' since; " +
+			Text: "the program died within the cycle" + inPhase(o.phase) + ": nothing is known of the DUT's state or of the relays' since; " +
 				"run `resetrig safe` and look at the DUT before the next cycle",
 			Steps: []rig.StepRecord{}, Checks: []rig.Check{}, Measurements: []rig.Measurement{}, Beeps: []rig.BeepRecord{},
-			Timeline: []rig.Event{}, Operations: map[string]int{}, Senses: []string{},
+			Timeline: []rig.Event{}, Operations: o.operations, Senses: []string{},
+		}
+		if s.evidence != nil {
+			r.Artifacts = s.evidence(o.ID)
 		}
 		if err := s.insertRecord(ctx, tx, r); err != nil {
 			return nil, fmt.Errorf("cycle %s: %w", r.ID, err)
@@ -61,7 +65,34 @@ func (s *Store) closeInterrupted(ctx context.Context, tx *sql.Tx, run int64) ([]
 // openCycle is a cycle without a record, with what its record will need.
 type openCycle struct {
 	Cycle
-	bench, version, source string
+	bench, version, source, phase string
+	operations                    map[string]int
+}
+
+func inPhase(phase string) string {
+	if phase == "" {
+		return ""
+	}
+	return ", in its phase " + phase
+}
+
+// KeepEvidence says which files an interrupted cycle left behind: files is
+// asked for each one that is closed, and what it names is in the record.
+func (s *Store) KeepEvidence(files func(cycle string) []string) { s.evidence = files }
+
+// Mark notes where a running cycle has come to, and the switchings in it so
+// far: what is known of it if the process dies. A cycle that has its record
+// stays as it is.
+func (s *Store) Mark(ctx context.Context, cycle, phase string, operations map[string]int) error {
+	ops, err := json.Marshal(operations)
+	if err != nil {
+		return err
+	}
+	return s.transact(ctx, "mark cycle "+cycle, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE cycles SET phase = ?, operations = ?
+			WHERE id = ? AND NOT EXISTS (SELECT 1 FROM records d WHERE d.cycle = cycles.seq)`, phase, string(ops), cycle)
+		return err
+	})
 }
 
 // unfinished are the cycles without a record that nobody works on; with run, all
@@ -71,7 +102,8 @@ func (s *Store) unfinished(ctx context.Context, q interface {
 }, run int64,
 ) ([]openCycle, error) {
 	rows, err := q.QueryContext(ctx, `SELECT c.id, r.id, c.n, c.attempt, c.control, coalesce(nullif(c.scenario, ''), r.scenario),
-			c.started, r.bench, r.version, coalesce(r.frozen ->> '$.scenario', ''), r.seq, r.ended IS NOT NULL
+			c.started, r.bench, r.version, coalesce(r.frozen ->> '$.scenario', ''), r.seq, r.ended IS NOT NULL,
+			c.phase, c.operations
 		FROM cycles c JOIN runs r ON r.seq = c.run
 		WHERE NOT EXISTS (SELECT 1 FROM records d WHERE d.cycle = c.seq) AND (?1 = 0 OR r.seq = ?1)
 		ORDER BY c.seq`, run)
@@ -82,13 +114,16 @@ func (s *Store) unfinished(ctx context.Context, q interface {
 	var open []openCycle
 	for rows.Next() {
 		var o openCycle
-		var started string
+		var started, ops string
 		var seq int64
 		var ended bool
-		if err := rows.Scan(&o.ID, &o.Run, &o.N, &o.Attempt, &o.Control, &o.Scenario, &started, &o.bench, &o.version, &o.source, &seq, &ended); err != nil {
+		if err := rows.Scan(&o.ID, &o.Run, &o.N, &o.Attempt, &o.Control, &o.Scenario, &started, &o.bench, &o.version, &o.source, &seq, &ended, &o.phase, &ops); err != nil {
 			return nil, err
 		}
 		if o.Started, err = unstamp(started); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(ops), &o.operations); err != nil {
 			return nil, err
 		}
 		if live, err := s.alive(seq); err != nil {

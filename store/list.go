@@ -50,7 +50,7 @@ func (s *Store) list(ctx context.Context, where string, args []any, limit int) (
 		limit = -1
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT r.seq, r.id, r.kind, r.bench, r.scenario, r.planned, r.started, r.version, r.frozen,
-		coalesce(r.ended, ''), coalesce(r.exit, 0), r.note FROM runs r WHERE `+where+` ORDER BY r.seq DESC LIMIT ?`, append(args, limit)...)
+		coalesce(r.ended, ''), coalesce(r.exit, 0), r.note, r.labels FROM runs r WHERE `+where+` ORDER BY r.seq DESC LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (s *Store) list(ctx context.Context, where string, args []any, limit int) (
 	for rows.Next() {
 		var m Summary
 		var seq int64
-		var started, frozen, ended string
-		if err := rows.Scan(&seq, &m.ID, &m.Kind, &m.Bench, &m.Scenario, &m.Planned, &started, &m.Version, &frozen, &ended, &m.Exit, &m.Note); err != nil {
+		var started, frozen, ended, labels string
+		if err := rows.Scan(&seq, &m.ID, &m.Kind, &m.Bench, &m.Scenario, &m.Planned, &started, &m.Version, &frozen, &ended, &m.Exit, &m.Note, &labels); err != nil {
 			return nil, err
 		}
 		if m.Started, err = unstamp(started); err != nil {
@@ -71,6 +71,11 @@ func (s *Store) list(ctx context.Context, where string, args []any, limit int) (
 		}
 		if err := json.Unmarshal([]byte(frozen), &m.Frozen); err != nil {
 			return nil, err
+		}
+		if labels != "{}" {
+			if err := json.Unmarshal([]byte(labels), &m.Labels); err != nil {
+				return nil, err
+			}
 		}
 		m.State = StateEnded
 		if ended == "" {
@@ -101,6 +106,10 @@ type CycleSummary struct {
 	Outcome     rig.Outcome     `json:"outcome"`
 	Attribution rig.Attribution `json:"attribution,omitempty"`
 	Reason      rig.Reason      `json:"reason,omitempty"`
+	// Elapsed is the soak's own time when it began, Phase where a cycle that
+	// was interrupted had come to.
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
+	Phase   string        `json:"phase,omitempty"`
 }
 
 // Cycles are the cycles begun that fit the filter, the newest first.
@@ -116,7 +125,7 @@ func (s *Store) cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
 		limit = -1
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT c.id, r.id, c.n, c.attempt, c.control, r.bench, coalesce(nullif(c.scenario, ''), r.scenario),
-			c.started, coalesce(d.took_ns, 0), coalesce(d.outcome, ''), coalesce(d.attribution, ''), coalesce(d.reason, '')
+			c.started, coalesce(d.took_ns, 0), coalesce(d.outcome, ''), coalesce(d.attribution, ''), coalesce(d.reason, ''), c.elapsed_ns, c.phase
 		FROM cycles c JOIN runs r ON r.seq = c.run LEFT JOIN records d ON d.cycle = c.seq
 		WHERE `+where+` ORDER BY c.seq DESC LIMIT ?`, append(args, limit)...)
 	if err != nil {
@@ -127,7 +136,7 @@ func (s *Store) cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
 	for rows.Next() {
 		var c CycleSummary
 		var started string
-		if err := rows.Scan(&c.ID, &c.Run, &c.Cycle, &c.Attempt, &c.Control, &c.Bench, &c.Scenario, &started, &c.Took, &c.Outcome, &c.Attribution, &c.Reason); err != nil {
+		if err := rows.Scan(&c.ID, &c.Run, &c.Cycle, &c.Attempt, &c.Control, &c.Bench, &c.Scenario, &started, &c.Took, &c.Outcome, &c.Attribution, &c.Reason, &c.Elapsed, &c.Phase); err != nil {
 			return nil, err
 		}
 		if c.Started, err = unstamp(started); err != nil {

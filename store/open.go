@@ -28,6 +28,9 @@ type Store struct {
 	locks  *os.File
 	vault  vault
 	commit statements
+	hour   func() hour
+	// evidence are the files that a cycle left, by its ID; nil: nobody knows.
+	evidence func(cycle string) []string
 
 	mu   sync.Mutex
 	mine map[string]int64 // runs that this Store began or resumed: id → seq
@@ -59,7 +62,7 @@ func Open(path string) (*Store, error) {
 	if err := ensure(ctx, path); err != nil {
 		return nil, explain(path, "open", err)
 	}
-	s := &Store{path: path, mine: map[string]int64{}, vault: vault{dir: path + ".vault"}}
+	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, explain(path, "open", err)

@@ -29,6 +29,7 @@ type Run struct {
 	Started  time.Time         `json:"started"`           // wall time: a label
 	Version  string            `json:"version"`
 	Frozen   map[string]string `json:"frozen,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"` // firmware build, ticket, lab: a person's words
 
 	// Ended, Exit and Note are set by EndRun; Ended is zero until then.
 	Ended time.Time `json:"ended,omitzero"`
@@ -45,6 +46,9 @@ type Cycle struct {
 	Control  bool
 	Scenario string
 	Started  time.Time
+	// Elapsed is the soak's own time when the cycle began: without the time in
+	// which no process worked on it.
+	Elapsed time.Duration
 }
 
 // BeginRun notes a run and holds it for this Store: until EndRun, Close or the
@@ -57,10 +61,14 @@ func (s *Store) BeginRun(ctx context.Context, r Run) error {
 	if err != nil {
 		return explain(s.path, "begin run "+r.ID, err)
 	}
+	labels, err := json.Marshal(r.Labels)
+	if err != nil || r.Labels == nil {
+		labels = []byte("{}")
+	}
 	var h held
 	return h.settle(s, r.ID, s.transact(ctx, "begin run "+r.ID, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO runs (id, kind, bench, scenario, planned, started, version, frozen)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Kind, r.Bench, r.Scenario, r.Planned, stamp(r.Started), r.Version, string(frozen))
+		res, err := tx.ExecContext(ctx, `INSERT INTO runs (id, kind, bench, scenario, planned, started, version, frozen, labels)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Kind, r.Bench, r.Scenario, r.Planned, stamp(r.Started), r.Version, string(frozen), string(labels))
 		if err != nil {
 			return err
 		}
@@ -166,7 +174,7 @@ func (s *Store) BeginCycle(ctx context.Context, c Cycle) error {
 }
 
 func (s *Store) insertCycle(ctx context.Context, tx *sql.Tx, c Cycle) (seq int64, err error) {
-	res, err := tx.StmtContext(ctx, s.commit.begin).ExecContext(ctx, c.ID, c.N, c.Attempt, c.Control, c.Scenario, stamp(c.Started), c.Run)
+	res, err := tx.StmtContext(ctx, s.commit.begin).ExecContext(ctx, c.ID, c.N, c.Attempt, c.Control, c.Scenario, stamp(c.Started), int64(c.Elapsed), c.Run)
 	if err != nil {
 		return 0, err
 	}

@@ -85,6 +85,50 @@ CREATE TABLE refusals (
 	at  INTEGER NOT NULL -- nanoseconds since 1970, of the bench's clock
 ) STRICT;
 CREATE INDEX refusals_dut ON refusals (dut, at);
+`, `
+ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+
+-- Where a cycle that is running has come to: what is known of it if its process dies.
+ALTER TABLE cycles ADD COLUMN elapsed_ns INTEGER NOT NULL DEFAULT 0; -- of the soak, without its interruptions
+ALTER TABLE cycles ADD COLUMN phase TEXT NOT NULL DEFAULT '';
+ALTER TABLE cycles ADD COLUMN operations TEXT NOT NULL DEFAULT '{}';
+
+-- Records from this format on: their text is deflated. Those in bodies stay there.
+CREATE TABLE packed (
+	cycle INTEGER PRIMARY KEY REFERENCES records(cycle),
+	sum   INTEGER NOT NULL, -- CRC-32C of the text
+	text  BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER packed_stay BEFORE UPDATE ON packed BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
+CREATE TRIGGER packed_keep BEFORE DELETE ON packed BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+
+-- A refusal also carries the boot that it happened in and that boot's time since its
+-- start, suspended time included: a wall clock that jumps frees nothing early.
+ALTER TABLE refusals ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+ALTER TABLE refusals ADD COLUMN boot_ns INTEGER NOT NULL DEFAULT 0;
+
+-- What has to be told to the outside, until it was.
+CREATE TABLE outbox (
+	seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+	run   TEXT NOT NULL,
+	kind  TEXT NOT NULL,
+	at    TEXT NOT NULL,
+	body  TEXT NOT NULL,
+	tries INTEGER NOT NULL DEFAULT 0,
+	done  TEXT, -- when it was delivered, or given up
+	note  TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (seq) WHERE done IS NULL;
+
+-- What a person asks of a running soak.
+CREATE TABLE requests (
+	seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+	run  INTEGER NOT NULL REFERENCES runs(seq),
+	what TEXT NOT NULL,
+	at   TEXT NOT NULL,
+	done TEXT
+) STRICT;
+CREATE INDEX requests_waiting ON requests (run) WHERE done IS NULL;
 `}
 
 // migrate brings the database to this program's format, all or nothing. A

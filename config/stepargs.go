@@ -23,6 +23,7 @@ type reachableArgs struct {
 type markArgs struct {
 	Password string            `yaml:"password" jsonschema:"enum=unique" jsonschema_description:"unique: a new password is made up for each cycle"`
 	Name     string            `yaml:"name" jsonschema:"enum=unique" jsonschema_description:"unique: a new name is made up for each cycle"`
+	User     string            `yaml:"user" jsonschema:"enum=unique" jsonschema_description:"unique: a further account is made for each cycle"`
 	Config   map[string]string `yaml:"config" jsonschema_description:"configuration keys and their values, like {NTP.Address: unique}; unique makes one up"`
 }
 
@@ -78,7 +79,7 @@ func (a *reachableArgs) step() rig.Step {
 	return rig.Reachable{Within: a.Within}
 }
 func (a *markArgs) step() rig.Step {
-	return rig.SetMark{Spec: rig.MarkSpec{Password: a.Password != "", Name: a.Name != "", Config: a.Config}}
+	return rig.SetMark{Spec: rig.MarkSpec{Password: a.Password != "", Name: a.Name != "", User: a.User != "", Config: a.Config}}
 }
 func (a *waitArgs) step() rig.Step { return rig.Wait{For: a.For} }
 func (a *pressArgs) step() rig.Step {
@@ -127,7 +128,7 @@ func (d *document) listed(a args, p path) {
 			d.bad(p.to("run"), "no program is named", "write it first, like [flash-firmware, v2.bin]")
 		}
 	case *markArgs:
-		if a.Password == "" && a.Name == "" && len(a.Config) == 0 {
+		if a.Password == "" && a.Name == "" && a.User == "" && len(a.Config) == 0 {
 			d.bad(p, "nothing is marked", "write it like {password: unique, name: unique}")
 		}
 		for key, v := range a.Config {

@@ -84,7 +84,7 @@ func (d *Device) State(ctx context.Context) State {
 
 // asItIs are the checks of State.
 func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) error {
-	if e.d.model.Dialect != DialectPlain && e.d.model.Generation == New {
+	if e.d.dialect.can().proof == byInit {
 		e.identity()
 		c := rig.Check{Name: "init-state", Kind: rig.AboutInit, Wanted: "uninitialised", Seen: initText(sight, g), Outcome: rig.CheckFail}
 		switch sight.Init {
@@ -96,7 +96,7 @@ func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) err
 		e.add(c)
 		return nil
 	}
-	if e.d.model.Dialect == DialectPlain {
+	if !e.d.dialect.can().mark {
 		return e.plain(ctx, rig.DefaultSpec{}, e.d.login)
 	}
 	def := e.d.model.Accounts[0]

@@ -13,8 +13,28 @@ import (
 // dahua is the CGI of Dahua's and IMOU's recorders, with DevInit where the
 // firmware has it.
 type dahua struct {
+	unable
 	d       *Device
 	devInit bool
+}
+
+func (c *dahua) can() abilities {
+	a := abilities{mark: true, reset: true, identifies: true, provision: c.devInit, asksInit: c.devInit}
+	if c.d.model.Generation == New {
+		a.proof = byInit
+	}
+	return a
+}
+
+// says knows the two bodies that speak of the login.
+func (c *dahua) says(a *answer) word {
+	switch {
+	case locked.MatchString(a.body):
+		return wordLocked
+	case strings.Contains(a.body, "Invalid Authority"):
+		return wordRefused
+	}
+	return wordNone
 }
 
 const magicBox = "/cgi-bin/magicBox.cgi?action="

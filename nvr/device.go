@@ -39,11 +39,14 @@ type Options struct {
 	Net           Network
 	Ledger        Ledger
 	Vault         Vault
-	Rand          io.Reader         // source of unique values; crypto/rand if nil
-	Baseline      map[string]string // Table.key → value after a known good reset
-	Firmware      string            // expected version; what was seen first if empty
-	Log           *slog.Logger      // nil logs nothing
-	Transcript    func(Exchange)    // nil records nothing
+	// Trust holds the certificates of https addresses; nil takes any, since who
+	// answers is proven by its serial number and its login too.
+	Trust      Trust
+	Rand       io.Reader         // source of unique values; crypto/rand if nil
+	Baseline   map[string]string // Table.key → value after a known good reset
+	Firmware   string            // expected version; what was seen first if empty
+	Log        *slog.Logger      // nil logs nothing
+	Transcript func(Exchange)    // nil records nothing
 }
 
 // Device is one recorder. It implements rig.Prober, rig.Provisioner,
@@ -114,11 +117,11 @@ func Open(o Options) (*Device, error) {
 	d.guard(o.Login.Password)
 	switch m.Dialect {
 	case DialectIMOU:
-		d.dialect = &dahua{d: d, devInit: m.Generation == New}
+		d.dialect = &dahua{unable: unable{"imou"}, d: d, devInit: m.Generation == New}
 	case DialectDahua:
-		d.dialect = &dahua{d: d}
+		d.dialect = &dahua{unable: unable{"dahua-cgi"}, d: d}
 	case DialectPlain:
-		d.dialect = &plain{d: d}
+		d.dialect = &plain{unable{"plain"}, d}
 	}
 	return d, nil
 }
@@ -128,10 +131,13 @@ func (d *Device) DUT() rig.DUT {
 	u := rig.DUT{
 		Prober: d, Provisioner: d, Judge: d,
 		LeastBoot: d.model.LeastBoot, MostBoot: d.model.MostBoot,
-		NeedsProvision: d.model.Dialect != DialectPlain && d.model.Generation == New,
+		NeedsProvision: d.dialect.can().proof == byInit,
 	}
-	if d.model.Dialect != DialectPlain {
-		u.Marker, u.Resetter = d, d
+	if d.dialect.can().mark {
+		u.Marker = d
+	}
+	if d.dialect.can().reset {
+		u.Resetter = d
 	}
 	return u
 }

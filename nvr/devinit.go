@@ -23,7 +23,7 @@ func (c *dahua) outside(ctx context.Context, base string, within time.Duration, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
-	a, err := c.d.ask(ctx, &wire{d: c.d, rt: c.d.o.Net.RoundTripper()}, within, http.MethodPost, base+c.d.model.Endpoints.OutsideCmd, string(body))
+	a, err := c.d.ask(ctx, c.d.wire(), within, base, request{http.MethodPost, c.d.model.Endpoints.OutsideCmd, kindJSON, string(body)})
 	switch {
 	case err != nil:
 		return err

@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/md5"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
@@ -358,7 +359,9 @@ type lab struct {
 	exchange func(to string, b []byte) []nvr.Datagram
 }
 
-func (l *lab) RoundTripper() http.RoundTripper { return l.real.RoundTripper() }
+func (l *lab) RoundTripper(v func(tls.ConnectionState) error) http.RoundTripper {
+	return l.real.RoundTripper(v)
+}
 func (l *lab) Exchange(_ context.Context, to string, b []byte, _ time.Duration) ([]nvr.Datagram, error) {
 	l.mu.Lock()
 	l.sent = append(l.sent, string(b))

@@ -15,7 +15,7 @@ import (
 func (d *Device) FactoryReset(ctx context.Context, functions []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.model.Dialect == DialectPlain {
+	if !d.dialect.can().reset {
 		return fmt.Errorf("factory reset: %w", rig.ErrUnsupported)
 	}
 	sight, _, err := d.need(ctx)

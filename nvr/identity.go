@@ -54,7 +54,7 @@ func (d *Device) proven() error {
 	}
 	remedy := "make discovery (UDP " + d.model.Endpoints.DiscoveryPort + ") reach it"
 	switch {
-	case d.model.Dialect == DialectPlain:
+	case !d.dialect.can().mark:
 		remedy = "the plain dialect cannot tell: leave serial and mac out of the bench file"
 	case d.o.Identity != (rig.Identity{}):
 		remedy += ", or leave serial and mac out of the bench file"

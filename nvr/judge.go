@@ -22,11 +22,11 @@ func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) 
 	}
 	e := d.examine(m)
 	switch {
-	case d.model.Dialect == DialectPlain:
+	case !d.dialect.can().mark:
 		err = e.plain(ctx, spec, d.insist)
 	case len(spec.Functions) > 0:
 		err = e.functions(ctx, spec.Functions)
-	case d.model.Generation == New:
+	case d.dialect.can().proof == byInit:
 		err = e.newGeneration(ctx, sight, g)
 	default:
 		err = e.oldGeneration(ctx)
@@ -340,10 +340,10 @@ func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	}
 	e := d.examine(m)
 	switch {
-	case d.model.Dialect == DialectPlain:
+	case !d.dialect.can().mark:
 		err = e.plain(ctx, rig.DefaultSpec{}, d.insist)
 		return e.done(err)
-	case d.model.Generation == Old:
+	case d.dialect.can().proof == byAccount:
 		c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is still accepted", d.model.Accounts[0].User)}
 		err = e.tryLogin(ctx, c, d.model.Accounts[0], d.insist)
 	default:
@@ -392,8 +392,8 @@ func (e *examination) newHolds(ctx context.Context, sight rig.Sight, g glance) e
 // initText is what the two witnesses said.
 func initText(s rig.Sight, g glance) string {
 	text := string(s.Init)
-	if g.devInit != 0 {
-		text += fmt.Sprintf(", DevInit Init=%d", g.devInit)
+	if g.initBy != "" {
+		text += ", " + g.initBy
 	}
 	switch {
 	case g.found == nil:
@@ -406,4 +406,4 @@ func initText(s rig.Sight, g glance) string {
 	return text
 }
 
-func (d *Device) canProvision() bool { return d.model.Dialect == DialectIMOU }
+func (d *Device) canProvision() bool { return d.dialect.can().provision }

@@ -34,7 +34,7 @@ func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) 
 	if !spec.Password && !spec.Name && len(spec.Config) == 0 {
 		return rig.Mark{}, errors.New("mark: nothing to mark")
 	}
-	if d.model.Dialect == DialectPlain {
+	if !d.dialect.can().mark {
 		return rig.Mark{}, fmt.Errorf("mark: %w", rig.ErrUnsupported)
 	}
 	sight, _, err := d.need(ctx)

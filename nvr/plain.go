@@ -3,7 +3,6 @@ package nvr
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"resetrig/rig"
@@ -11,14 +10,13 @@ import (
 
 // plain is any HTTP server with digest or basic. It can be logged into, and
 // nothing else is known of it.
-type plain struct{ d *Device }
-
-func unsupported(what string) error {
-	return fmt.Errorf("%s: %w: the plain dialect only logs in", what, rig.ErrUnsupported)
+type plain struct {
+	unable
+	d *Device
 }
 
 func (p *plain) look(ctx context.Context, base string, within lookFor) (glance, error) {
-	a, err := p.d.ask(ctx, &wire{d: p.d, rt: p.d.o.Net.RoundTripper()}, within, http.MethodGet, base+p.d.model.Plain.Path, "")
+	a, err := p.d.ask(ctx, p.d.wire(), within, base, get(p.d.model.Plain.Path))
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return glance{}, cause
@@ -33,8 +31,6 @@ func (p *plain) look(ctx context.Context, base string, within lookFor) (glance, 
 	}
 	return g, nil
 }
-
-func (p *plain) identify(_ context.Context, g glance, _ string) (glance, error) { return g, nil }
 
 // prove asks the model's path with the login. It says nothing of who answered.
 func (p *plain) prove(ctx context.Context, s *session) (rig.Identity, error) {
@@ -57,36 +53,16 @@ func (p *plain) prove(ctx context.Context, s *session) (rig.Identity, error) {
 	return rig.Identity{}, nil
 }
 
-func (p *plain) info(context.Context, *session) (Info, error) { return Info{}, nil }
-func (p *plain) mac(context.Context, *session, string) (string, error) {
-	return "", unsupported("read the hardware address")
-}
-
-func (p *plain) firmware(context.Context, *session) (string, error) {
-	return "", unsupported("read the firmware version")
-}
-
-func (p *plain) table(context.Context, *session, string) (map[string]string, error) {
-	return nil, unsupported("read a table")
-}
-
-func (p *plain) set(context.Context, *session, string, string) error { return unsupported("set") }
-func (p *plain) setPassword(context.Context, *session, rig.Secret) error {
-	return unsupported("set a password")
-}
-func (p *plain) reset(context.Context, *session, string) error { return unsupported("reset") }
-func (p *plain) provision(context.Context, string, rig.Credential) error {
-	return unsupported("provision")
-}
+func (p *plain) can() abilities { return abilities{} }
 
 // plain judges a server of which only the login is known: its default account
 // is accepted. That it could have been otherwise, nothing here can show.
 func (e *examination) plain(ctx context.Context, spec rig.DefaultSpec, login loginFunc) error {
 	if len(spec.Functions) > 0 {
-		return unsupported("default state of functions")
+		return fmt.Errorf("default state of functions: %w", rig.ErrUnsupported)
 	}
 	if len(e.d.model.Accounts) == 0 {
-		return unsupported("default state without a default account")
+		return fmt.Errorf("default state without a default account: %w", rig.ErrUnsupported)
 	}
 	def := e.d.model.Accounts[0]
 	c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is accepted", def.User)}

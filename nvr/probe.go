@@ -118,7 +118,7 @@ func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error
 		d.unsure = (d.id != rig.Identity{}) && !isUnit(d.id, g.id)
 		return g, nil
 	}
-	if d.model.Dialect == DialectPlain || (d.id == rig.Identity{}) {
+	if !d.dialect.can().identifies || (d.id == rig.Identity{}) {
 		return here, nil // nothing that discovery could be compared with
 	}
 	addr := d.o.DiscoveryAddr
@@ -166,9 +166,9 @@ func (d *Device) follow(u string) {
 
 func (d *Device) sight(g glance) rig.Sight {
 	s := rig.Sight{Reach: g.reach, Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
-	if g.reach >= rig.ReachAnswers && d.model.Dialect != DialectPlain {
-		s.Init = g.initState(d.model.Dialect == DialectIMOU && d.model.Generation == New)
-		if d.model.Generation == Old && s.Init == rig.InitUnknown {
+	if g.reach >= rig.ReachAnswers && d.dialect.can().mark {
+		s.Init = g.initState(d.dialect.can().asksInit)
+		if d.dialect.can().proof == byAccount && s.Init == rig.InitUnknown {
 			s.Init = rig.InitOld
 		}
 	}
@@ -226,8 +226,7 @@ func (d *Device) askWho(ctx context.Context, s rig.Sight, g glance) (rig.Sight, 
 // challenge where not, and the identity by a datagram.
 func (c *dahua) look(ctx context.Context, base string, within lookFor) (glance, error) {
 	g := glance{}
-	w := func() *wire { return &wire{d: c.d, rt: c.d.o.Net.RoundTripper()} }
-	a, err := c.d.ask(ctx, w(), within, http.MethodGet, base+"/", "")
+	a, err := c.d.ask(ctx, c.d.wire(), within, base, get("/"))
 	if err != nil {
 		return c.missed(ctx, g, base, err)
 	}
@@ -270,11 +269,12 @@ func (c *dahua) serves(ctx context.Context, g glance, base string, within lookFo
 		case err != nil:
 			g.note = err.Error()
 		default:
-			g.reach, g.devInit, g.note = rig.ReachReady, n, fmt.Sprintf("DevInit says Init=%d", n)
+			g.reach, g.init, g.initBy = rig.ReachReady, n, fmt.Sprintf("DevInit Init=%d", n)
+			g.note = fmt.Sprintf("DevInit says Init=%d", n)
 		}
 		return g, nil
 	}
-	a, err := c.d.ask(ctx, &wire{d: c.d, rt: c.d.o.Net.RoundTripper()}, within, http.MethodGet, base+magicBox+"getSerialNo", "")
+	a, err := c.d.ask(ctx, c.d.wire(), within, base, get(magicBox+"getSerialNo"))
 	if err != nil {
 		return g, err
 	}

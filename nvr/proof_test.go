@@ -1,6 +1,7 @@
 package nvr_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"maps"
 	"net/http"
@@ -241,12 +242,12 @@ type cut struct {
 	silent func(host string) bool
 }
 
-func (c cut) RoundTripper() http.RoundTripper {
+func (c cut) RoundTripper(v func(tls.ConnectionState) error) http.RoundTripper {
 	return tripper(func(r *http.Request) (*http.Response, error) {
 		if c.silent(r.URL.Host) {
 			return nil, errors.New("no route to host")
 		}
-		return c.Network.RoundTripper().RoundTrip(r)
+		return c.Network.RoundTripper(v).RoundTrip(r)
 	})
 }
 

@@ -25,7 +25,7 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 		return nil, err
 	}
 	d.judged = ""
-	if d.model.Generation == New && sight.Init == rig.InitUninitialised {
+	if d.dialect.can().proof == byInit && sight.Init == rig.InitUninitialised {
 		if err := d.mayProvision(); err != nil {
 			return nil, fmt.Errorf("provision: %w", err)
 		}
@@ -35,7 +35,7 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 		}
 		return []rig.Check{c}, d.learnFirmware(ctx, s)
 	}
-	if d.model.Generation == New && sight.Init == rig.InitUnknown {
+	if d.dialect.can().proof == byInit && sight.Init == rig.InitUnknown {
 		return nil, fmt.Errorf("provision %s: %w: it does not say whether it is initialised (%s)", d.base, rig.ErrGarbage, sight.Note)
 	}
 	s, err := d.knownLogin(ctx)

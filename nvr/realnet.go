@@ -20,24 +20,28 @@ import (
 func RealNetwork(clock rig.Clock, iface string) Network {
 	bind := bindTo(iface)
 	dial := net.Dialer{KeepAlive: -1, Control: bind}
-	return &realNetwork{clock: clock, bind: bind, http: &http.Transport{
-		DialContext:            dial.DialContext,
-		DisableKeepAlives:      true, // every recorder closes; a kept connection hides a restart
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
-		// Recorders sign their own certificates. Who answers is proven by its
-		// serial number and its login, not by the certificate.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12},
-	}}
+	return &realNetwork{clock: clock, bind: bind, dial: dial.DialContext, least: tls.VersionTLS12}
 }
 
 type realNetwork struct {
 	clock rig.Clock
 	bind  func(network, address string, c syscall.RawConn) error
-	http  *http.Transport
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	least uint16 // TLS version
 }
 
-func (n *realNetwork) RoundTripper() http.RoundTripper { return n.http }
+// RoundTripper implements Network.
+func (n *realNetwork) RoundTripper(verify func(tls.ConnectionState) error) http.RoundTripper {
+	return &http.Transport{
+		DialContext:            n.dial,
+		DisableKeepAlives:      true, // every recorder closes; a kept connection hides a restart
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+		// Recorders sign their own certificates: verify compares them with what
+		// was pinned.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: n.least, VerifyConnection: verify},
+	}
+}
 
 // Exchange implements Network. Go allows broadcast on every UDP socket.
 func (n *realNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error) {

@@ -2,6 +2,7 @@ package nvr
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"time"
 
@@ -14,7 +15,11 @@ type Network interface {
 	// ConnectDone or GotConn of net/http/httptrace once a connection stands:
 	// they alone tell a silent unit from one that connects and never answers.
 	// It follows no redirect and ends when the request's context does.
-	RoundTripper() http.RoundTripper
+	//
+	// verify, if not nil, is shown the state of each TLS connection after its
+	// handshake and before a byte of the request is sent; its error ends the
+	// connection, and is what RoundTrip returns, wrapped.
+	RoundTripper(verify func(tls.ConnectionState) error) http.RoundTripper
 	// Exchange sends one datagram to an address with a port (unicast, broadcast
 	// or multicast) and collects what comes back to the sending port until wait
 	// has passed on the Clock. Nothing coming back is no error.
@@ -35,6 +40,16 @@ type Ledger interface {
 	RefusedSince(dut string, since time.Time) (int, error)
 	// Clear forgets all of that DUT.
 	Clear(dut string) error
+}
+
+// Trust keeps the fingerprints of certificates, per DUT. Recorders sign their
+// own: the first that is seen is believed, and any other after it is not.
+type Trust interface {
+	// Pinned is the hex of the SHA-256 of the certificate that is trusted; "" is
+	// none yet.
+	Pinned(dut string) (string, error)
+	// Pin stores it; it is durable when it returns nil.
+	Pin(dut, fingerprint string) error
 }
 
 // Vault keeps the passwords that this program gave to units.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/icholy/digest"
@@ -30,37 +29,57 @@ type session struct {
 }
 
 func (d *Device) session(base string, c rig.Credential) *session {
-	w := &wire{d: d, rt: d.o.Net.RoundTripper()}
+	w := d.wire()
 	return &session{d: d, base: base, cred: c, wire: w, most: 1, rt: &digest.Transport{
 		Username: c.User, Password: c.Password.Reveal(), Transport: w,
 		FindChallenge: findChallenge, NoReuse: true, Probe: true,
 	}}
 }
 
-// get asks path with the login. The answer's status is neither 401 nor 403 nor
-// a server's error; those come back as rig.ErrRefused, ErrLocked, ErrGarbage,
-// ErrUnreachable. It spends a refused login only where the budget has one. A
-// login that was good since the last change of state is asked once more before
-// its refusal is believed: a unit that has no connection left says 401 too.
-func (s *session) get(ctx context.Context, path string) (*answer, error) {
+// request is one request under a base address.
+type request struct {
+	method, path string
+	kind, body   string // content type and body; no body where the kind is empty
+}
+
+func get(path string) request { return request{method: http.MethodGet, path: path} }
+
+// get asks path with the login.
+func (s *session) get(ctx context.Context, path string) (*answer, error) { return s.do(ctx, get(path)) }
+
+// do sends a request with the login. The answer's status is neither 401 nor 403
+// nor a server's error; those come back as rig.ErrRefused, ErrLocked,
+// ErrGarbage, ErrUnreachable.
+func (s *session) do(ctx context.Context, q request) (*answer, error) {
+	return attempt(ctx, s, func() (*answer, error) { return s.doOnce(ctx, q) })
+}
+
+// attempt is an exchange that carries the login, of whatever protocol. once
+// returns what s.refused returned where the login was refused, and notes in
+// s.lost where a login brought no answer. It spends a refused login only where
+// the budget has one. A login that was good since the last change of state is
+// asked once more before its refusal is believed: a unit that has no connection
+// left says 401 too.
+func attempt[T any](ctx context.Context, s *session, once func() (T, error)) (T, error) {
 	d, key := s.d, credentialKey(s.cred)
+	var none T
 	if d.tried[key] >= s.most {
-		return nil, fmt.Errorf("log in as %q: %w before; not sent again until the unit's state changes", s.cred.User, rig.ErrRefused)
+		return none, fmt.Errorf("log in as %q: %w before; not sent again until the unit's state changes", s.cred.User, rig.ErrRefused)
 	}
 	good := s.proven || d.good[key]
 	if !good {
 		if err := d.affordable(1 + s.lost); err != nil {
-			return nil, fmt.Errorf("log in as %q: %w", s.cred.User, err)
+			return none, fmt.Errorf("log in as %q: %w", s.cred.User, err)
 		}
 	}
-	a, err := s.getOnce(ctx, path)
+	a, err := once()
 	if !good || !errors.Is(err, rig.ErrRefused) || d.affordable(1) != nil {
 		return a, err
 	}
 	if err := d.pause(ctx); err != nil {
-		return nil, err
+		return none, err
 	}
-	a, err = s.getOnce(ctx, path)
+	a, err = once()
 	if err == nil {
 		s.proven, d.good[key] = true, true
 	}
@@ -70,8 +89,8 @@ func (s *session) get(ctx context.Context, path string) (*answer, error) {
 	return a, err
 }
 
-func (s *session) getOnce(ctx context.Context, path string) (*answer, error) {
-	a, err := s.send(ctx, path)
+func (s *session) doOnce(ctx context.Context, q request) (*answer, error) {
+	a, err := s.send(ctx, q)
 	if err != nil {
 		if s.wire.seen.sent && !s.proven {
 			s.lost++
@@ -80,7 +99,7 @@ func (s *session) getOnce(ctx context.Context, path string) (*answer, error) {
 	}
 	if s.wire.seen.sent && a.status == http.StatusUnauthorized && !s.basic && staleNonce(a.header) {
 		// The nonce was blamed, not the password: once more with the new one.
-		if a, err = s.send(ctx, path); err != nil {
+		if a, err = s.send(ctx, q); err != nil {
 			return nil, err
 		}
 		if s.wire.seen.sent && a.status == http.StatusUnauthorized && staleNonce(a.header) {
@@ -92,33 +111,32 @@ func (s *session) getOnce(ctx context.Context, path string) (*answer, error) {
 
 // send is one exchange: the challenge and the answer to it, or basic where
 // that is all the unit offers.
-func (s *session) send(ctx context.Context, path string) (*answer, error) {
+func (s *session) send(ctx context.Context, q request) (*answer, error) {
 	s.wire.seen = authSeen{}
 	if !s.basic {
-		a, err := s.d.ask(ctx, s.rt, askTime, http.MethodGet, s.base+path, "")
+		a, err := s.d.ask(ctx, s.rt, askTime, s.base, q)
 		if err != nil || s.wire.seen.sent || a.status != http.StatusUnauthorized || !offersBasic(a.header) {
 			return a, err
 		}
 		s.basic = true
 	}
-	return s.d.ask(ctx, basicAuth{s.wire, s.cred}, askTime, http.MethodGet, s.base+path, "")
+	return s.d.ask(ctx, basicAuth{s.wire, s.cred}, askTime, s.base, q)
 }
 
 // judge turns an answer's status into what it says of the login.
 func (s *session) judge(a *answer) error {
 	sent := s.wire.seen.sent
-	invalid := strings.Contains(a.body, "Invalid Authority")
-	lockWord := locked.MatchString(a.body)
+	said := s.d.dialect.says(a)
 	switch {
 	case a.status == http.StatusUnauthorized && !sent:
 		return fmt.Errorf("log in as %q: %w: 401 without a challenge that can be answered; nothing was sent", s.cred.User, rig.ErrGarbage)
 	case a.status == http.StatusForbidden && !sent:
 		return fmt.Errorf("log in as %q: %w: 403 where a challenge belongs; wait for the lock to end", s.cred.User, rig.ErrLocked)
-	case a.status == http.StatusForbidden && s.proven && !lockWord:
+	case a.status == http.StatusForbidden && s.proven && said != wordLocked:
 		return fmt.Errorf("as %q: %w: 403: %s", s.cred.User, errForbidden, s.d.scrub(short(a.body)))
-	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized && lockWord:
+	case a.status == http.StatusForbidden, sent && said == wordLocked:
 		return s.refused(fmt.Errorf("log in as %q: %w: %d; wait for the lock to end", s.cred.User, rig.ErrLocked, a.status))
-	case a.status == http.StatusUnauthorized, a.status == http.StatusOK && sent && invalid:
+	case a.status == http.StatusUnauthorized, sent && said == wordRefused:
 		return s.refused(fmt.Errorf("log in as %q: %w", s.cred.User, rig.ErrRefused))
 	case a.status >= 500:
 		return fmt.Errorf("%s: %w: it says %d: not ready", s.base, rig.ErrUnreachable, a.status)
@@ -283,7 +301,7 @@ func (d *Device) candidates() ([]rig.Credential, error) {
 	if d.o.Login.User != "" {
 		all = append(all, d.o.Login)
 	}
-	if d.model.Generation == Old || d.model.Dialect == DialectPlain {
+	if d.dialect.can().proof == byAccount {
 		all = append(all, d.model.Accounts...)
 	}
 	var out []rig.Credential

@@ -44,6 +44,9 @@ func (s *silence) Unwrap() error { return s.err }
 // wire is the http.RoundTripper under everything: it reads the whole answer
 // within its limit, tells silence from a hang from nonsense, writes the
 // transcript, and notes what became of a request that carried a login.
+//
+// Its transport checks who answers before it sends anything, where that can be
+// checked: see Options.Trust.
 type wire struct {
 	d    *Device
 	rt   http.RoundTripper
@@ -55,6 +58,15 @@ type authSeen struct {
 	sent   bool // a request with a login went out
 	status int  // of its answer; 0 is none
 }
+
+func (d *Device) wire() *wire { return &wire{d: d, rt: d.o.Net.RoundTripper(d.trusted)} }
+
+// Content types of requests.
+const (
+	kindJSON = "application/json"
+	kindXML  = "application/xml"
+	kindSOAP = "application/soap+xml; charset=utf-8"
+)
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -145,20 +157,21 @@ func reasonOfEnd(ctx context.Context, err error) error {
 
 // ask sends one request through rt and returns its whole answer. It ends after
 // within of the bench's clock. A cancelled ctx gives its cause, unwrapped.
-func (d *Device) ask(ctx context.Context, rt http.RoundTripper, within time.Duration, method, url, body string) (*answer, error) {
+func (d *Device) ask(ctx context.Context, rt http.RoundTripper, within time.Duration, base string, q request) (*answer, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	tctx, cancel := rig.WithTimeout(ctx, d.o.Clock, within)
 	defer cancel()
-	req, err := http.NewRequestWithContext(tctx, method, url, strings.NewReader(body))
+	url := base + q.path
+	req, err := http.NewRequestWithContext(tctx, q.method, url, strings.NewReader(q.body))
 	if err != nil {
 		return nil, fmt.Errorf("request to %s: %w", redactURL(url), d.scrubbed(errors.Unwrap(err)))
 	}
-	if body == "" {
+	if q.kind == "" {
 		req.Body, req.GetBody = http.NoBody, nil
 	} else {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", q.kind)
 	}
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
@@ -170,7 +183,7 @@ func (d *Device) ask(ctx context.Context, rt http.RoundTripper, within time.Dura
 			return nil, err
 		}
 		// Only the digest library is left: a challenge beyond all parsing.
-		return nil, &silence{rig.ReachGarbage, fmt.Errorf("%s %s: %w: %v", method, redactURL(url), rig.ErrGarbage, d.scrub(err.Error()))}
+		return nil, &silence{rig.ReachGarbage, fmt.Errorf("%s %s: %w: %v", q.method, redactURL(url), rig.ErrGarbage, d.scrub(err.Error()))}
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

@@ -216,6 +216,18 @@ func (c *cycle) moment(m Moment) time.Time {
 	return c.start
 }
 
+// started is the moment since which a DUT that was reset must have started: a
+// power-on or an accepted command; zero if there was neither.
+func (c *cycle) started() time.Time {
+	var t time.Time
+	for _, k := range []Moment{PowerOn, Reset} {
+		if at, ok := c.moments[k]; ok && at.After(t) {
+			t = at
+		}
+	}
+	return t
+}
+
 // artifact is the path of an evidence file, or "" where none are kept.
 func (c *cycle) artifact(name string) string {
 	if c.dir == "" {

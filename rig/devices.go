@@ -89,6 +89,7 @@ type Provisioner interface {
 type MarkSpec struct {
 	Password bool
 	Name     bool
+	User     bool              // a further account
 	Config   map[string]string // configuration key → value, "unique" makes one up
 }
 
@@ -107,6 +108,9 @@ type DefaultSpec struct {
 	// Functions named: those tables equal the baseline and all others are as
 	// they were before the reset. Empty: the whole unit.
 	Functions []string
+	// Since is the moment on the bench's clock since which the DUT must have
+	// started: the power-on, or the command that was accepted. Zero is not known.
+	Since time.Time
 }
 
 // Judge examines the default state.

@@ -57,14 +57,18 @@ func reasonOf(err error, otherwise Reason) Reason {
 
 // defaultState asks the judge and weighs the answers.
 func (c *cycle) defaultState(ctx context.Context, s DefaultState) error {
-	checks, err := c.b.DUT.Judge.Default(ctx, *c.mark, DefaultSpec{Functions: s.Functions})
+	spec := DefaultSpec{Functions: s.Functions}
+	if len(s.Functions) == 0 {
+		spec.Since = c.started()
+	}
+	checks, err := c.b.DUT.Judge.Default(ctx, *c.mark, spec)
 	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrGarbage) {
 		// One bad answer is no verdict: it is waited for, and asked once more.
 		c.event(Event{At: c.now(), Kind: "note", Name: "asked again", Text: err.Error()})
 		if err := c.reachable(ctx, Reachable{Within: c.b.DUT.MostBoot}); err != nil {
 			return err
 		}
-		checks, err = c.b.DUT.Judge.Default(ctx, *c.mark, DefaultSpec{Functions: s.Functions})
+		checks, err = c.b.DUT.Judge.Default(ctx, *c.mark, spec)
 	}
 	c.check(checks...)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -428,7 +429,9 @@ func nvrModel(m *config.Model) nvr.Model {
 // simulatedNetwork is the world's network as the recorder's client wants it.
 type simulatedNetwork struct{ w *sim.World }
 
-func (n simulatedNetwork) RoundTripper() http.RoundTripper { return n.w.RoundTripper() }
+func (n simulatedNetwork) RoundTripper(func(tls.ConnectionState) error) http.RoundTripper {
+	return n.w.RoundTripper()
+}
 
 func (n simulatedNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]nvr.Datagram, error) {
 	got, err := n.w.Exchange(ctx, to, datagram, wait)

@@ -247,13 +247,23 @@ func TestReadFileNamesWhatIsWrong(t *testing.T) {
 func TestCalibrationReadsBack(t *testing.T) {
 	c := config.Calibration{Bench: "lab: 3", Device: "USB \"PnP\" #1", Frequency: 2730.25, Level: -23.5, Long: time.Second,
 		Length: 2350 * time.Millisecond, NoiseFloor: -61, Beeps: 5}
-	got, err := config.LoadCalibration("c.yaml", c.YAML())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.File = "c.yaml"
-	if diff := cmp.Diff(&c, got); diff != "" {
-		t.Error(diff)
+	full := c
+	full.Harmonics, full.NoiseBand, full.Margin = []config.Decibels{-18.4, -12, 3}, -86, 24.5
+	full.Spread = &config.Spread{Frequency: 0.4, Length: 12 * time.Millisecond}
+	full.Thresholds = &config.Thresholds{Frequency: 2.5, Drift: 0.4, LevelBelow: 9.5, LevelAbove: 12, Density: 16.8, Energy: 15, FalseAlarm: 720 * time.Hour}
+	s := schema(t, "calibration")
+	for name, c := range map[string]config.Calibration{"as it was at first": c, "full": full} {
+		got, err := config.LoadCalibration("c.yaml", c.YAML())
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, c.YAML())
+		}
+		c.File = "c.yaml"
+		if diff := cmp.Diff(&c, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if err := valid(s, c.YAML()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // SchemaKinds are the kinds of files that have a schema.
-func SchemaKinds() []string { return []string{"bench", "scenario", "model"} }
+func SchemaKinds() []string { return []string{"bench", "scenario", "model", "calibration"} }
 
 // Schema is the JSON Schema (draft 2020-12) of a kind of file, for editors. It
 // is made from the same structs and tags that the files are loaded with; rules
@@ -27,6 +27,8 @@ func Schema(kind string) ([]byte, error) {
 		v = &scenarioFile{}
 	case "model":
 		v = &Model{}
+	case "calibration":
+		v = &Calibration{}
 	default:
 		return nil, fmt.Errorf("there is no schema of %q; %s", kind, suggest(kind, SchemaKinds()))
 	}
@@ -97,6 +99,14 @@ func (g *generator) mapped(t reflect.Type) *jsonschema.Schema {
 		return text(`^` + decimal + `k?Hz\.\.` + decimal + `k?Hz$`)
 	case reflect.TypeFor[DBFS]():
 		return text(`^(-` + decimal + `|0(\.0+)?)dBFS$`)
+	case reflect.TypeFor[Decibels]():
+		return text(`^-?` + decimal + `dB$`)
+	case reflect.TypeFor[DBHz]():
+		return text(`^-?` + decimal + `dB-Hz$`)
+	case reflect.TypeFor[Percent]():
+		return text(`^` + decimal + `%$`)
+	case reflect.TypeFor[HertzApart]():
+		return text(`^` + decimal + `Hz$`)
 	case reflect.TypeFor[Ohms]():
 		return text(`^` + decimal + `m?(Ω|Ohm)$`)
 	case reflect.TypeFor[Amperes]():

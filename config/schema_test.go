@@ -38,7 +38,7 @@ var beyondSchema = map[string][]string{
 		"bench/relay-settle-too-long", "bench/press-bound-too-long", "bench/sense-debounce-too-long", "bench/sense-tcp-port",
 		"bench/mac-multicast", "bench/discovery", "bench/url-with-path",
 		"scenario/step-zero-time", "scenario/restarted-stable-too-long", "scenario/hold-cap-too-short", "scenario/hear-limits",
-		"model/beep-range", "model/beep-long", "model/ignore-pattern", "scenario/mark-nothing", "scenario/mark-config-key",
+		"calibration/limits", "calibration/drowned", "model/beep-range", "model/beep-long", "model/ignore-pattern", "scenario/mark-nothing", "scenario/mark-config-key",
 	},
 	"depends on the parameters": {
 		"scenario/param-unknown", "scenario/param-unused", "scenario/param-of-wrong-kind", "scenario/param-as-key",

@@ -51,10 +51,10 @@ func (a *app) scenariosCommand() *cobra.Command {
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema bench|scenario|model",
+		Use:       "schema bench|scenario|model|calibration",
 		Short:     "The JSON Schema of a kind of file, for editors",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"bench", "scenario", "model"},
+		ValidArgs: config.SchemaKinds(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			data, err := config.Schema(args[0])
 			if err != nil {

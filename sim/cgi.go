@@ -48,17 +48,23 @@ func namesOf(args []arg) []string {
 }
 
 // cgi answers GET /cgi-bin/<name>.cgi?action=<verb>&…
-func (w *World) cgi(req *http.Request, name string) answer {
-	u, no := w.login(req)
+func (w dahua) cgi(req *http.Request, body []byte, name string) answer {
+	if w.exhausted() {
+		return w.unauthorized()
+	}
+	u, no := w.login(req, body)
 	if no != nil {
 		return *no
 	}
+	if w.quirk(cgiRefuses) {
+		return w.unauthorized()
+	}
 	if req.Method != http.MethodGet {
-		return badRequest()
+		return w.badRequest()
 	}
 	args, ok := cgiArgs(req.URL.RawQuery)
 	if !ok || len(args) == 0 || args[0].key != "action" {
-		return badRequest()
+		return w.badRequest()
 	}
 	verb, args := args[0].value, args[1:]
 	switch name {
@@ -71,6 +77,50 @@ func (w *World) cgi(req *http.Request, name string) answer {
 	case "userManager":
 		return w.userManager(u, verb, args)
 	}
+	return w.badRequest()
+}
+
+// vendor is how the unit names its maker.
+func (w *World) vendor() string {
+	if w.model.Vendor == "" {
+		return "IMOU"
+	}
+	return w.model.Vendor
+}
+
+// Connections that a unit has, and how long each one counts.
+const (
+	maxConnections  = 20
+	connectionLasts = 10 * time.Second
+)
+
+// exhausted counts a request, and reports whether its connection is one too
+// many.
+func (w dahua) exhausted() bool {
+	if !w.quirk(connectionsLimited) {
+		return false
+	}
+	s := &w.server
+	s.recent = slices.DeleteFunc(s.recent, func(t time.Duration) bool { return t <= w.now-connectionLasts })
+	if len(s.recent) >= maxConnections {
+		return true
+	}
+	s.recent = append(s.recent, w.now)
+	return false
+}
+
+// written is the answer to a write that landed.
+func (w dahua) written() answer {
+	if w.quirk(emptyWrite) {
+		return answer{status: 200}
+	}
+	return okBody()
+}
+
+func (w dahua) badRequest() answer {
+	if w.quirk(oldErrors) {
+		return answer{status: 400, body: "Error ErrorID = 0, Detail = Bad Request!"}
+	}
 	return badRequest()
 }
 
@@ -78,7 +128,7 @@ func text(format string, a ...any) answer {
 	return answer{status: 200, body: fmt.Sprintf(format, a...)}
 }
 
-func (w *World) magicBox(u *user, verb string, args []arg) answer {
+func (w dahua) magicBox(u *user, verb string, args []arg) answer {
 	switch verb {
 	case "getDeviceType":
 		return text("type=%s\r\n", w.model.DeviceType)
@@ -87,7 +137,7 @@ func (w *World) magicBox(u *user, verb string, args []arg) answer {
 	case "getMachineName":
 		return text("name=%s\r\n", w.front().value("General", "MachineName"))
 	case "getSoftwareVersion":
-		if w.model.Generation == NewGeneration {
+		if !w.quirk(versionSpace) {
 			return text("version=%s\r\n", w.firmware())
 		}
 		return text("version=%s\r\n", strings.Replace(w.firmware(), ",", " ", 1))
@@ -96,13 +146,13 @@ func (w *World) magicBox(u *user, verb string, args []arg) answer {
 	case "getDeviceClass":
 		return text("class=NVR\r\n")
 	case "getVendor":
-		return text("vendor=IMOU\r\n")
+		return text("vendor=%s\r\n", w.vendor())
 	case "getSystemInfo":
 		return text("deviceType=%s\r\nhardwareVersion=%s\r\nprocessor=ST7108\r\nserialNumber=%s\r\nupdateSerial=%s\r\n",
 			w.model.DeviceType, w.model.Hardware, w.serial(), w.model.DeviceType)
 	case "reboot", "shutdown", "resetSystemEx":
 		if u.group != "admin" {
-			return forbidden()
+			return w.forbidden()
 		}
 		switch verb {
 		case "reboot":
@@ -110,14 +160,20 @@ func (w *World) magicBox(u *user, verb string, args []arg) answer {
 		case "shutdown":
 			w.after(time.Second, func() { w.newLife(); w.enter(halted); w.room.hum(w.now, humOff) })
 		default:
-			if t := argOf(args, "type"); t != "0" && t != "" {
-				return badRequest()
+			want := "0"
+			if w.quirk(resetTypeOne) {
+				want = "1"
 			}
-			w.commandReset()
+			if t := argOf(args, "type"); w.quirk(resetEnvelopeOnly) || t != want && (t != "" || want != "0") {
+				return w.badRequest()
+			}
+			if w.commandReset(); w.quirk(resetDrops) {
+				return answer{drop: true}
+			}
 		}
 		return okBody()
 	}
-	return badRequest()
+	return w.badRequest()
 }
 
 func (w *World) commandReboot() {
@@ -127,26 +183,28 @@ func (w *World) commandReboot() {
 // clockLayout is how the unit writes the time.
 const clockLayout = "2006-01-02 15:04:05"
 
-func (w *World) global(u *user, verb string, args []arg) answer {
+func (w dahua) global(u *user, verb string, args []arg) answer {
 	switch verb {
 	case "getCurrentTime":
-		return text("result=%s\r\n", w.wall(w.now).Format(clockLayout))
+		return text("result=%s\r\n", w.deviceTime().Format(clockLayout))
 	case "setCurrentTime":
-		if _, err := time.Parse(clockLayout, argOf(args, "time")); err != nil {
-			return badRequest()
+		t, err := time.ParseInLocation(clockLayout, argOf(args, "time"), w.start.Location())
+		if err != nil {
+			return w.badRequest()
 		}
-		return okBody()
+		w.setClock(t)
+		return w.written()
 	}
-	return badRequest()
+	return w.badRequest()
 }
 
-func (w *World) configManager(u *user, verb string, args []arg) answer {
+func (w dahua) configManager(u *user, verb string, args []arg) answer {
 	f := w.front()
 	switch verb {
 	case "getConfig":
 		t := f.table(argOf(args, "name"))
 		if t == nil {
-			return badRequest()
+			return w.badRequest()
 		}
 		var b strings.Builder
 		for _, r := range t.rows {
@@ -155,19 +213,19 @@ func (w *World) configManager(u *user, verb string, args []arg) answer {
 		return answer{status: 200, body: b.String()}
 	case "setConfig":
 		if u.group != "admin" {
-			return forbidden()
+			return w.forbidden()
 		}
 		if len(args) == 0 {
-			return badRequest()
+			return w.badRequest()
 		}
 		for _, a := range args {
 			name, key, _ := strings.Cut(a.key, ".")
 			t := f.table(name)
 			if t == nil {
-				return badRequest()
+				return w.badRequest()
 			}
 			if _, ok := t.get(key); !ok {
-				return badRequest()
+				return w.badRequest()
 			}
 		}
 		if w.faults[refusedWrite] {
@@ -177,14 +235,14 @@ func (w *World) configManager(u *user, verb string, args []arg) answer {
 			name, key, _ := strings.Cut(a.key, ".")
 			f.table(name).set(key, a.value)
 		}
-		return okBody()
+		return w.written()
 	case "restore", "restoreExcept":
 		if u.group != "admin" {
-			return forbidden()
+			return w.forbidden()
 		}
 		names := namesOf(args)
-		if len(names) == 0 || verb == "restore" && w.model.RestoreFails {
-			return badRequest()
+		if len(names) == 0 || verb == "restore" && w.quirk(restoreFails) {
+			return w.badRequest()
 		}
 		if w.faults[refusedWrite] {
 			return refusedWriteBody()
@@ -192,12 +250,12 @@ func (w *World) configManager(u *user, verb string, args []arg) answer {
 		if verb == "restoreExcept" {
 			names = f.except(names)
 		}
-		if !w.restoreTables(names) {
-			return badRequest()
+		if !w.restoreTables(names) || verb == "restoreExcept" && w.quirk(restoreError) {
+			return w.badRequest()
 		}
-		return okBody()
+		return w.written()
 	}
-	return badRequest()
+	return w.badRequest()
 }
 
 // except are the names of all other tables; the network is always kept.
@@ -232,7 +290,7 @@ func (w *World) restoreTables(names []string) bool {
 	return f.restore(fresh, names)
 }
 
-func (w *World) userManager(u *user, verb string, args []arg) answer {
+func (w dahua) userManager(u *user, verb string, args []arg) answer {
 	switch verb {
 	case "getUserInfoAll":
 		var b strings.Builder
@@ -249,11 +307,11 @@ func (w *World) userManager(u *user, verb string, args []arg) answer {
 	case "modifyPassword":
 		switch w.changePassword(u, argOf(args, "name"), argOf(args, "pwd"), argOf(args, "pwdOld")) {
 		case changeOK:
-			return okBody()
+			return w.written()
 		case changeForbidden:
-			return forbidden()
+			return w.forbidden()
 		case changeUnknown:
-			return badRequest()
+			return w.badRequest()
 		}
 		return refusedWriteBody()
 	case "addUser":
@@ -262,31 +320,31 @@ func (w *World) userManager(u *user, verb string, args []arg) answer {
 		name := argOf(args, "user.Name")
 		switch {
 		case u.group != "admin":
-			return forbidden()
+			return w.forbidden()
 		case name == "" || group != "admin" && group != "user":
-			return badRequest()
-		case w.faults[refusedWrite] || w.front().user(name) != nil || !w.passwordRule(argOf(args, "user.Password")):
+			return w.badRequest()
+		case w.faults[refusedWrite] || w.front().user(name) != nil || !w.password(argOf(args, "user.Password")):
 			return refusedWriteBody()
 		}
 		f := w.front()
 		f.users = append(f.users, user{name, argOf(args, "user.Password"), group, argOf(args, "user.Memo"), reserved, false})
-		return okBody()
+		return w.written()
 	case "deleteUser":
 		f := w.front()
 		x := f.user(argOf(args, "name"))
 		switch {
 		case u.group != "admin":
-			return forbidden()
+			return w.forbidden()
 		case x == nil || x.hidden:
-			return badRequest()
+			return w.badRequest()
 		case x.reserved || w.faults[refusedWrite]:
 			return refusedWriteBody()
 		}
 		name := x.name
 		f.users = slices.DeleteFunc(f.users, func(y user) bool { return y.name == name })
-		return okBody()
+		return w.written()
 	}
-	return badRequest()
+	return w.badRequest()
 }
 
 // change is how a change of a password ended.
@@ -306,7 +364,7 @@ func (w *World) changePassword(by *user, name, password, old string) change {
 		return changeUnknown
 	case by.group != "admin" && by.name != name:
 		return changeForbidden
-	case w.faults[refusedWrite] || x.password != old || !w.passwordRule(password):
+	case w.faults[refusedWrite] || x.password != old || !w.speaks.password(password):
 		return changeRefused
 	}
 	x.password = password

@@ -48,55 +48,62 @@ func dhipSearch(b []byte) (mac string, ok bool) {
 	return q.Params.MAC, true
 }
 
-// discovered are the answers to a datagram sent to host. To a group the unit
-// answers twice, once for each of its interfaces, and a neighbour answers too.
-func (w *World) discovered(datagram []byte, host string, many bool) []Datagram {
+func (w dahua) discovered(port string, datagram []byte, many bool) [][]byte {
 	want, ok := dhipSearch(datagram)
-	if !ok {
+	if port != dhipPort || !ok {
 		return nil
 	}
-	var got []Datagram
-	if a := w.dhipAnswer(want); a != nil && (many || host == w.address()) {
-		got = append(got, Datagram{net.JoinHostPort(w.address(), dhipPort), a})
-		if many {
-			again := bytes.TrimRight(a[dhipHeader:], "\x00")
-			got = append(got, Datagram{net.JoinHostPort(w.address(), dhipPort), dhipFrame(again)})
-		}
+	a := w.dhipAnswer(want)
+	if a == nil {
+		return nil
 	}
-	other := w.neighbourInfo()
-	if many && (want == "" || strings.EqualFold(want, other.MAC)) {
-		got = append(got, Datagram{net.JoinHostPort(other.Address, dhipPort), dhipFrame(other.text())})
+	got := [][]byte{a}
+	if many && w.quirk(dhipSeveral) {
+		got = append(got, dhipFrame(bytes.TrimRight(a[dhipHeader:], "\x00")))
 	}
 	return got
 }
 
+// dhipNeighbour is what another recorder on the network answers to a group.
+func dhipNeighbour(datagram []byte) (Datagram, bool) {
+	want, ok := dhipSearch(datagram)
+	other := neighbourInfo()
+	if !ok || want != "" && !strings.EqualFold(want, other.MAC) {
+		return Datagram{}, false
+	}
+	return Datagram{net.JoinHostPort(other.Address, dhipPort), dhipFrame(other.text())}, true
+}
+
 // dhipAnswer is the unit's answer to a search for a MAC or for anything, or
 // nil.
-func (w *World) dhipAnswer(want string) []byte {
+func (w dahua) dhipAnswer(want string) []byte {
 	up := w.unit.phase == starting || w.unit.phase == ready
 	if !up || want != "" && !strings.EqualFold(want, w.mac()) {
 		return nil
 	}
 	f := w.front()
 	info := deviceInfo{
-		MAC: w.mac(), Serial: w.serial(), Address: w.address(), Type: w.model.DeviceType,
+		MAC: w.mac(), Serial: w.serial(), Address: w.address(), Type: w.model.DeviceType, Vendor: w.vendor(),
 		Name: f.value("General", "MachineName"), Version: w.firmware(), Port: w.port, DHCP: f.value("Network", "eth0.DhcpEnable") == "true",
 		Gateway: f.value("Network", "eth0.DefaultGateway"), Mask: f.value("Network", "eth0.SubnetMask"),
 	}
-	if w.model.Generation == NewGeneration {
+	if !w.quirk(dhipNoInit) {
 		info.Init = 3209 // & 3 == 1: uninitialised
 		if f.initialised {
 			info.Init = 3210
 		}
+	}
+	if !w.quirk(dhipNUL) {
+		return dhipFrame(info.text())
 	}
 	return dhipFrame(append(info.text(), 0))
 }
 
 // deviceInfo is what a unit tells of itself.
 type deviceInfo struct {
-	MAC, Serial, Address, Type, Name, Version, Port, Gateway, Mask string
-	DHCP                                                           bool
-	Init                                                           int // 0: an old firmware, that has no such field
+	MAC, Serial, Address, Type, Name, Version, Port, Gateway, Mask, Vendor string
+	DHCP                                                                   bool
+	Init                                                                   int // 0: an old firmware, that has no such field
 }
 
 func (d deviceInfo) text() []byte {
@@ -105,7 +112,7 @@ func (d deviceInfo) text() []byte {
 	info := map[string]any{
 		"AlarmInputChannels": 4, "AlarmOutputChannels": 2, "DeviceClass": "NVR", "DeviceType": d.Type,
 		"Find": "BD", "HttpPort": port, "Port": 37777, "MachineName": d.Name, "RemoteVideoInputChannels": 8,
-		"SerialNo": d.Serial, "Vendor": "IMOU", "Version": version,
+		"SerialNo": d.Serial, "Vendor": d.Vendor, "Version": version,
 		"IPv4Address": map[string]any{
 			"DefaultGateway": d.Gateway, "DhcpEnable": d.DHCP, "IPAddress": d.Address, "SubnetMask": d.Mask,
 		},
@@ -119,10 +126,10 @@ func (d deviceInfo) text() []byte {
 }
 
 // neighbourInfo is another recorder on the same network.
-func (w *World) neighbourInfo() deviceInfo {
+func neighbourInfo() deviceInfo {
 	return deviceInfo{
 		MAC: "3c:ef:8c:77:10:5e", Serial: "3K05C0DPAG00093", Address: "192.168.1.77", Type: "IPC-C22E",
-		Name: "IPC", Version: "2.800.0000000.18.R,build:2021-05-11", Port: "80",
+		Vendor: "IMOU", Name: "IPC", Version: "2.800.0000000.18.R,build:2021-05-11", Port: "80",
 		Gateway: "192.168.1.1", Mask: "255.255.255.0", Init: 3210,
 	}
 }

@@ -2,15 +2,15 @@ package sim
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 )
 
-// Digest access authentication as RFC 7616 and RFC 2617 have it, MD5, qop auth
-// or none (RFC 2069).
+// Digest access authentication as RFC 7616 and RFC 2617 have it: MD5 and
+// SHA-256, qop auth, auth-int or none (RFC 2069).
 
 // verdict is what the server thinks of a request's login.
 type verdict int
@@ -23,97 +23,156 @@ const (
 	accepted
 )
 
-// maxNonces is how many nonces the server remembers of each kind.
+// scheme is how a unit wants a login.
+type scheme struct {
+	basic, sha256 bool
+	reuse         bool // a nonce may come again, with a higher count
+	authInt       bool // offered beside auth
+	realm, opaque string
+	// challenge is what follows "Digest ", and what its parameters are parted by.
+	challenge func(nonce string) (params []authParam, sep string)
+}
+
+// authParam is a parameter of a challenge, quoted unless it is bare.
+type authParam struct {
+	name, value string
+	bare        bool
+}
+
+// maxNonces is how many nonces the server remembers.
 const maxNonces = 256
 
-// nonces are those given out, each good for one request.
+// nonces are those given out, with the highest count that each came with.
 type nonces struct {
 	order []string
-	used  map[string]bool // of those given out: used
+	used  map[string]uint64
 }
 
 func (n *nonces) add(s string) {
 	if n.used == nil {
-		n.used = map[string]bool{}
+		n.used = map[string]uint64{}
 	}
 	if len(n.order) == maxNonces {
 		delete(n.used, n.order[0])
 		n.order = append(n.order[:0], n.order[1:]...)
 	}
 	n.order = append(n.order, s)
-	n.used[s] = false
+	n.used[s] = 0
 }
 
 // challenge is a fresh WWW-Authenticate header.
 func (w *World) challenge() string {
-	if w.model.Basic {
-		return `Basic realm="Device_CGI"`
+	s := w.speaks.scheme()
+	if s.basic {
+		return `Basic realm="` + s.realm + `"`
 	}
-	if w.model.Generation == OldGeneration {
-		n := strconv.FormatUint(w.netRnd.Uint64N(1e9)+1e8, 10)
-		w.server.nonces.add(n)
-		return fmt.Sprintf(`Digest realm="%s",qop="auth",nonce="%s",opaque="%s"`, w.realm(), n, w.opaque())
-	}
-	raw := make([]byte, 48)
-	for i := range raw {
-		raw[i] = byte(w.netRnd.Uint32())
-	}
-	n := base64.StdEncoding.EncodeToString(raw)
+	n := w.speaks.nonce()
 	w.server.nonces.add(n)
-	return fmt.Sprintf(`Digest realm="%s", qop="auth", nonce="%s", opaque="", stale="false"`, w.realm(), n)
+	params, sep := s.challenge(n)
+	switch {
+	case w.quirk(challengeTight):
+		sep = ","
+	case w.quirk(challengeSpaced):
+		sep = ", "
+	case w.quirk(challengeTabs):
+		sep = ",\t"
+	}
+	if s.sha256 {
+		params = setParam(params, authParam{"algorithm", "SHA-256", false})
+	}
+	if s.authInt {
+		params = setParam(params, authParam{"qop", "auth-int, auth", false})
+	}
+	var b strings.Builder
+	if w.quirk(challengeBasic) {
+		b.WriteString(`Basic realm="` + s.realm + `", `)
+	}
+	b.WriteString("Digest ")
+	for i, p := range params {
+		if i > 0 {
+			b.WriteString(sep)
+		}
+		if w.quirk(challengeBare) && (p.name == "stale" || p.name == "algorithm" || p.name == "qop" && !s.authInt) {
+			p.bare = true
+		}
+		if w.quirk(challengeCapital) {
+			p.name = strings.ToUpper(p.name[:1]) + p.name[1:]
+		}
+		b.WriteString(p.name + "=")
+		if p.bare {
+			b.WriteString(p.value)
+		} else {
+			b.WriteString(`"` + p.value + `"`)
+		}
+	}
+	if w.quirk(challengeComma) {
+		b.WriteString(",")
+	}
+	return b.String()
 }
 
-func (w *World) realm() string {
-	if w.model.Generation == OldGeneration {
-		return "DH_" + strings.ToUpper(strings.NewReplacer(":", "", "-", "").Replace(w.mac()))
+// setParam replaces a parameter or puts it at the end.
+func setParam(params []authParam, p authParam) []authParam {
+	for i := range params {
+		if params[i].name == p.name {
+			params[i].value = p.value
+			return params
+		}
 	}
-	return "Login to " + hexOf(w.serial()+"/realm", 32)
-}
-
-func (w *World) opaque() string {
-	if w.model.Generation == OldGeneration {
-		return hexOf(w.serial()+"/opaque", 40)
-	}
-	return ""
+	return append(params, p)
 }
 
 // judge examines an Authorization header for a request.
-func (w *World) judge(header, method, uri string) (verdict, *user) {
+func (w *World) judge(header, method, uri string, body []byte) (verdict, *user) {
 	if header == "" {
 		return noLogin, nil
 	}
-	scheme, rest, _ := strings.Cut(header, " ")
-	if w.model.Basic {
-		return w.judgeBasic(scheme, rest)
+	s := w.speaks.scheme()
+	kind, rest, _ := strings.Cut(header, " ")
+	if s.basic {
+		return w.judgeBasic(kind, rest)
 	}
-	if !strings.EqualFold(scheme, "Digest") {
+	if !strings.EqualFold(kind, "Digest") {
 		return malformed, nil
 	}
 	p, ok := authParams(rest)
-	if !ok || p["uri"] != uri || p["realm"] != w.realm() || p["opaque"] != w.opaque() {
+	if !ok || p["uri"] != uri || p["realm"] != s.realm || p["opaque"] != s.opaque {
 		return malformed, nil
 	}
-	if alg := p["algorithm"]; alg != "" && !strings.EqualFold(alg, "MD5") {
+	hash, alg := md5hex, "MD5"
+	if s.sha256 {
+		hash, alg = sha256hex, "SHA-256"
+	}
+	if a := p["algorithm"]; !strings.EqualFold(a, alg) && (a != "" || s.sha256) {
 		return malformed, nil
 	}
-	used, given := w.server.nonces.used[p["nonce"]]
+	before, given := w.server.nonces.used[p["nonce"]]
 	if !given {
 		return malformed, nil
 	}
-	w.server.nonces.used[p["nonce"]] = true
+	count, err := strconv.ParseUint(p["nc"], 16, 64)
+	if err != nil || count == 0 {
+		count = 1 // RFC 2069 has none
+	}
+	used := before > 0 && (!s.reuse || count <= before)
+	w.server.nonces.used[p["nonce"]] = max(before, count)
 	u := w.front().user(p["username"])
 	password := ""
 	if u != nil {
 		password = u.password
 	}
-	ha1 := md5hex(p["username"] + ":" + w.realm() + ":" + password)
-	ha2 := md5hex(method + ":" + uri)
+	ha1 := hash(p["username"] + ":" + s.realm + ":" + password)
+	a2 := method + ":" + uri
+	if p["qop"] == "auth-int" {
+		a2 += ":" + hash(string(body))
+	}
+	ha2 := hash(a2)
 	var want string
-	switch p["qop"] {
-	case "auth":
-		want = md5hex(strings.Join([]string{ha1, p["nonce"], p["nc"], p["cnonce"], "auth", ha2}, ":"))
-	case "":
-		want = md5hex(ha1 + ":" + p["nonce"] + ":" + ha2)
+	switch {
+	case p["qop"] == "auth" || p["qop"] == "auth-int" && s.authInt:
+		want = hash(strings.Join([]string{ha1, p["nonce"], p["nc"], p["cnonce"], p["qop"], ha2}, ":"))
+	case p["qop"] == "":
+		want = hash(ha1 + ":" + p["nonce"] + ":" + ha2)
 	default:
 		return malformed, nil
 	}
@@ -178,5 +237,10 @@ func authParams(s string) (map[string]string, bool) {
 
 func md5hex(s string) string {
 	sum := md5.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func sha256hex(s string) string {
+	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }

@@ -51,13 +51,18 @@ const (
 	networkDown          = "network-down"
 	neighbourBeep        = "neighbour-beep"
 	noDiskAlarm          = "no-disk-alarm"
+	resetRefused         = "reset-refused"
+	rebootMissing        = "reboot-missing"
+	frozenAtLogo         = "frozen-at-logo"
+	activationLost       = "activation-lost"
+	extraPort            = "extra-port"
 )
 
 // Faults are all faults that a World can have. The act of a cycle begins with
 // the first power off after BeginCycle, or with the command of a factory
 // reset, or with BeginAct.
 func Faults() []FaultInfo {
-	return []FaultInfo{
+	list := []FaultInfo{
 		{noBeep, "device", "The reset is taken without a sound."},
 		{resetIgnored, "device", "From the act's first power-on the unit boots normally although the pins are shorted, and answers a reset command without resetting."},
 		{resetPartial, "device", "The reset does only half: the password or the configuration, by the seed."},
@@ -88,7 +93,18 @@ func Faults() []FaultInfo {
 		{networkDown, "rig", "From the act on nothing reaches the unit."},
 		{neighbourBeep, "rig", "Another bench's long beep, 20 to 25 dB weaker, sounds at the wrong times and around the end of the hold."},
 		{noDiskAlarm, "quirk", "Without a disk the unit repeats an alarm of 0.15 to 0.8 s as long as it is up."},
+		{resetRefused, "device", "The command of a reset is refused with an error, from the start of the cycle."},
+		{rebootMissing, "device", "The command of a reset is answered and done at once, without a restart."},
+		{frozenAtLogo, "device", "After the reset it starts, hums, and never comes onto the network."},
+		{activationLost, "device", "The password that an uninitialised unit was given is gone with its next start."},
+		{extraPort, "device", "After the reset the TCP port 23 is open."},
 	}
+	for _, h := range hostileAnswers {
+		if h.name != httpHangs && h.name != httpGarbage {
+			list = append(list, FaultInfo{h.name, "device", "From the act's first power-on: " + h.about})
+		}
+	}
+	return list
 }
 
 // checkFaults refuses unknown names and impossible probabilities.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // flash is what the unit remembers without power.
@@ -12,6 +13,8 @@ type flash struct {
 	agreed      bool // DevInit.setProtocolAgree was called
 	users       []user
 	tables      []*table
+	clockSet    bool          // since the last reset
+	clockOffset time.Duration // of its clock from the World's
 }
 
 // user is an account.
@@ -29,7 +32,11 @@ type table struct {
 
 type row struct{ key, value string }
 
+// get is a row's value; no table has no rows.
 func (t *table) get(key string) (string, bool) {
+	if t == nil {
+		return "", false
+	}
 	for _, r := range t.rows {
 		if r.key == key {
 			return r.value, true
@@ -49,51 +56,13 @@ func (t *table) set(key, value string) bool {
 }
 
 // factoryFlash is the state in which the unit leaves the factory.
-func (w *World) factoryFlash() *flash {
-	f := &flash{tables: []*table{
-		{"General", []row{
-			{"LocalNo", "8"}, {"LockLoginEnable", "true"},
-			{"LockLoginTimes", strconv.Itoa(w.model.LockTries)},
-			{"LoginFailLockTime", strconv.Itoa(int(w.model.LockWindow.Seconds()))},
-			{"MachineName", "NVR"}, {"MaxOnlineTime", "3600"},
-		}},
-		{"Network", []row{
-			{"DefaultInterface", "eth0"}, {"Domain", "dahua"}, {"Hostname", "NVR"},
-			{"eth0.DefaultGateway", "192.168.1.1"}, {"eth0.DhcpEnable", "false"},
-			{"eth0.IPAddress", w.model.DefaultAddress}, {"eth0.MTU", "1500"},
-			{"eth0.PhysicalAddress", w.opts.MAC}, {"eth0.SubnetMask", "255.255.255.0"},
-		}},
-		{"NTP", []row{
-			{"Address", "time.windows.com"}, {"Enable", "false"}, {"Port", "123"},
-			{"TimeZone", "13"}, {"TimeZoneDesc", "Beijing"}, {"UpdatePeriod", "60"},
-		}},
-		{"Locales", []row{
-			{"DSTEnable", "false"}, {"TimeFormat", "yyyy-MM-dd HH:mm:ss"}, {"WeekEnable", "false"},
-		}},
-		{"UPnP", []row{{"Enable", "false"}, {"Mode", "Host"}, {"StartDeviceDiscover", "true"}}},
-		{"Email", []row{
-			{"Address", "MailServer"}, {"Anonymous", "false"}, {"Enable", "false"}, {"Port", "25"},
-			{"SslEnable", "false"}, {"Title", "NVR ALERT"},
-		}},
-		{"AlarmServer", []row{{"Address", "0.0.0.0"}, {"Enable", "false"}, {"Port", "1"}}},
-		{"VideoStandard", []row{{"Standard", "PAL"}}},
-	}}
-	if w.model.Generation == OldGeneration {
-		f.initialised = true
-		f.users = []user{
-			{"666666", "666666", "user", "666666 's account", false, false},
-			{"888888", "888888", "admin", "888888 's account", true, false},
-			{"admin", "admin", "admin", "admin 's account", true, false},
-			{"default", "default", "user", "default account", true, true},
-		}
-		return f
-	}
-	f.users = []user{{"admin", "", "admin", "admin 's account", true, false}}
-	return f
-}
+func (w *World) factoryFlash() *flash { return w.speaks.factory() }
 
 // provision gives the administrator a password.
 func (f *flash) provision(password string) {
+	if f.user("admin") == nil {
+		f.users = append(f.users, user{name: "admin", group: "admin", reserved: true})
+	}
 	f.user("admin").password = password
 	f.initialised = true
 }
@@ -114,6 +83,17 @@ func (f *flash) table(name string) *table {
 		}
 	}
 	return nil
+}
+
+// row is the table of Table.Key, and the key where the table has it.
+func (f *flash) row(name string) (*table, string) {
+	for _, t := range f.tables {
+		key, ok := strings.CutPrefix(name, t.name+".")
+		if _, has := t.get(key); ok && has {
+			return t, key
+		}
+	}
+	return nil, ""
 }
 
 // value is one configured value, "" where there is none.
@@ -168,6 +148,9 @@ func (w *World) mac() string {
 func (w *World) firmware() string {
 	if w.has(wrongFirmware) {
 		version, _, _ := strings.Cut(w.model.Firmware, ",")
+		if w.model.Brand != Dahua && w.model.Brand != "" {
+			return version + ".9,build 160606"
+		}
 		return version[:len(version)-3] + "9.T,build:2016-06-06"
 	}
 	return w.model.Firmware
@@ -198,13 +181,10 @@ func otherAddress(ip string) string {
 	return ip[:at+1] + strconv.Itoa(last%200+33)
 }
 
-// passwordRule reports whether a password may be set: for the new generation
-// 8 to 32 characters of two classes or more, without ' " ; : &.
-func (w *World) passwordRule(p string) bool {
-	if w.model.Generation == OldGeneration {
-		return p != "" && len(p) <= 32
-	}
-	if len(p) < 8 || len(p) > 32 || strings.ContainsAny(p, `'";:&`) {
+// twoClasses reports whether p has least to most characters, none of those in
+// not, of at least two of digits, small letters, capitals and signs.
+func twoClasses(p string, least, most int, not string) bool {
+	if len(p) < least || len(p) > most || strings.ContainsAny(p, not) {
 		return false
 	}
 	var classes [4]bool
@@ -229,4 +209,18 @@ func (w *World) passwordRule(p string) bool {
 		}
 	}
 	return n >= 2
+}
+
+// deviceTime is what the unit's clock shows.
+func (w *World) deviceTime() time.Time {
+	f := w.front()
+	if w.quirk(clock1970) && !f.clockSet {
+		return time.Unix(0, 0).UTC().Add(w.now - w.unit.kernelAt)
+	}
+	return w.wall(w.now).Add(f.clockOffset)
+}
+
+func (w *World) setClock(t time.Time) {
+	f := w.front()
+	f.clockSet, f.clockOffset = true, t.Sub(w.wall(w.now))
 }

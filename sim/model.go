@@ -14,6 +14,23 @@ const (
 	NewGeneration Generation = "new" // no default password: uninitialised until given one
 )
 
+// Brand is whose protocols a recorder speaks.
+type Brand string
+
+// The brands.
+const (
+	Dahua     Brand = "dahua"     // CGI, RPC2, DHIP; IMOU is Dahua's consumer brand
+	Hikvision Brand = "hikvision" // ISAPI
+	ONVIF     Brand = "onvif"     // device management and WS-Discovery, nothing else
+	Plain     Brand = "plain"     // a web server with a login, a stand-in for anything
+)
+
+// Account is a login that a factory reset leaves.
+type Account struct {
+	Name, Password string
+	Admin          bool
+}
+
 // Beep is a kind's reset beep as the bench's microphone gets it.
 type Beep struct {
 	FrequencyHz float64
@@ -24,7 +41,9 @@ type Beep struct {
 // Model is a kind of recorder.
 type Model struct {
 	Name       string
+	Brand      Brand // "": Dahua
 	Generation Generation
+	Vendor     string // as it names itself
 	DeviceType string
 	Firmware   string // version and build date, separated by a comma
 	Hardware   string
@@ -53,6 +72,15 @@ type Model struct {
 	Basic bool
 	// RestoreFails says that configManager.restore answers an internal error.
 	RestoreFails bool
+	// Accounts are what a factory reset leaves. Dahua's old generation without
+	// any has those of its guide; its new generation and Hikvision's have an
+	// administrator without a password, whatever stands here.
+	Accounts []Account
+	// Ports are the TCP ports that are open beside the web server's.
+	Ports []int
+	// Quirks are the oddities that the kind has, see Quirks. Options.Quirks
+	// adds to them and takes from them.
+	Quirks []string
 }
 
 // Shares of the boot at which its phases begin, each drawn between two bounds.
@@ -65,40 +93,6 @@ const (
 // any kind, a 503 included: the web server listens before the unit is ready.
 func (m Model) LeastAnswer() time.Duration {
 	return time.Duration(listenLeast * float64(m.LeastBoot))
-}
-
-// Models are the presets: two generations, each as a quick model that boots in
-// about 20 s and a slow one of 60–240 s.
-func Models() []Model {
-	base := Model{
-		Hold:       15 * time.Second,
-		LeastBoot:  18 * time.Second,
-		MostBoot:   23 * time.Second,
-		LeastWrite: 1500 * time.Millisecond, MostWrite: 4 * time.Second,
-		LeastHoldUp: 300 * time.Millisecond, MostHoldUp: 1500 * time.Millisecond,
-		LockTries: 5, LockWindow: 300 * time.Second,
-		DefaultAddress: "192.168.1.108",
-	}
-	old, neu := base, base
-	old.Name, old.Generation = "imou-old", OldGeneration
-	old.DeviceType, old.Hardware = "NVR1104HS-W", "1.00"
-	old.Firmware = "2.212.0000.0.R,build:2013-11-14"
-	old.Beep = Beep{FrequencyHz: 3120, LevelDBFS: -26, Least: 2 * time.Second, Most: 3 * time.Second}
-	old.LockStatus = 401
-
-	neu.Name, neu.Generation = "imou-new", NewGeneration
-	neu.DeviceType, neu.Hardware = "NVR1108HS-W-S2-CE", "V1.0"
-	neu.Firmware = "4.001.0000005.1.R,build:2022-03-25"
-	neu.Beep = Beep{FrequencyHz: 2730, LevelDBFS: -24, Least: 2 * time.Second, Most: 3 * time.Second}
-	neu.LockStatus, neu.LockExtends = 403, true
-
-	slow := func(m Model) Model {
-		m.Name += "-slow"
-		m.LeastBoot, m.MostBoot = 60*time.Second, 240*time.Second
-		m.MostWrite = 8 * time.Second
-		return m
-	}
-	return []Model{neu, old, slow(neu), slow(old)}
 }
 
 // ModelNamed is the preset of that name; the error of another name gives the
@@ -137,6 +131,9 @@ func (m Model) check() error {
 		if err := bounds(b.what, b.least, b.most); err != nil {
 			return err
 		}
+	}
+	if _, err := personalityOf(nil, m.Brand); err != nil {
+		return fmt.Errorf("simulated model %q: %w", m.Name, err)
 	}
 	if m.Hold < time.Second {
 		return fmt.Errorf("simulated model %q: hold %v: want at least 1s", m.Name, m.Hold)

@@ -190,6 +190,22 @@ type Datagram struct {
 	Payload []byte
 }
 
+// groupOf is the multicast group of a discovery port.
+func groupOf(port string) string {
+	if port == dhipPort {
+		return dhipGroup
+	}
+	return wsGroup
+}
+
+// discovered are the unit's answers to a datagram to a UDP port.
+func (w *World) discovered(port string, datagram []byte, many bool) [][]byte {
+	if w.unit.phase != starting && w.unit.phase != ready {
+		return nil
+	}
+	return w.speaks.discovered(port, datagram, many)
+}
+
 // Exchange sends a datagram to an address with port, which may be a group's or
 // a broadcast's, and gathers what comes back within wait of the World's time.
 func (w *World) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error) {
@@ -204,9 +220,18 @@ func (w *World) Exchange(ctx context.Context, to string, datagram []byte, wait t
 		return nil, err
 	}
 	var got []Datagram
-	if port == dhipPort && !w.cutOff() {
-		many := host == dhipGroup || host == "255.255.255.255" || strings.HasSuffix(host, ".255")
-		got = w.discovered(datagram, host, many)
+	if !w.cutOff() {
+		many := host == groupOf(port) || host == "255.255.255.255" || strings.HasSuffix(host, ".255")
+		if many || host == w.address() {
+			for _, a := range w.discovered(port, datagram, many) {
+				got = append(got, Datagram{net.JoinHostPort(w.address(), port), a})
+			}
+		}
+		if port == dhipPort && many {
+			if d, ok := dhipNeighbour(datagram); ok {
+				got = append(got, d)
+			}
+		}
 	}
 	return got, w.advance(ctx, deadline)
 }

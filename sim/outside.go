@@ -4,7 +4,7 @@ import "encoding/json"
 
 // outside answers /OutsideCmd: what a unit of the new generation tells and
 // takes without a login, above all its initialisation.
-func (w *World) outside(q rpcRequest) rpcAnswer {
+func (w dahua) outside(q rpcRequest) rpcAnswer {
 	f := w.front()
 	bad := rpcError(codeBadParameter, "Component error: bad parameter!")
 	initState := 2
@@ -21,7 +21,7 @@ func (w *World) outside(q rpcRequest) rpcAnswer {
 	case "Security.getEncryptInfo":
 		return rpcOK(w.encryptInfo())
 	case "DevInit.getCurrentTime", "global.getCurrentTime":
-		return rpcOK(map[string]any{"time": w.wall(w.now).Format(clockLayout)})
+		return rpcOK(map[string]any{"time": w.deviceTime().Format(clockLayout)})
 	case "DevInit.setCurrentTime", "global.setCurrentTime":
 		return rpcOK(nil)
 	case "DevInit.setProtocolAgree":
@@ -50,7 +50,7 @@ func (w *World) outside(q rpcRequest) rpcAnswer {
 
 // createAccount gives an uninitialised unit its administrator's password. It
 // wants the protocol agreed to first.
-func (w *World) createAccount(q rpcRequest) rpcAnswer {
+func (w dahua) createAccount(q rpcRequest) rpcAnswer {
 	f := w.front()
 	bad := rpcError(codeBadParameter, "Component error: bad parameter!")
 	if f.initialised {
@@ -67,7 +67,7 @@ func (w *World) createAccount(q rpcRequest) rpcAnswer {
 		Name     string `json:"name"`
 		Password string `json:"pwd"`
 	}
-	if json.Unmarshal(content, &p) != nil || p.Name != "admin" || !w.passwordRule(p.Password) {
+	if json.Unmarshal(content, &p) != nil || p.Name != "admin" || !w.password(p.Password) {
 		return bad
 	}
 	f.provision(p.Password)

@@ -63,13 +63,14 @@ func mustJSON(v any) []byte {
 }
 
 // rpc answers a POST to /RPC2_Login, /RPC2 or /OutsideCmd.
-func (w *World) rpc(path string, body []byte) answer {
+func (w dahua) rpc(path string, body []byte) answer {
 	var q rpcRequest
 	if json.Unmarshal(body, &q) != nil || q.Method == "" {
 		return badRequest()
 	}
 	id := string(bytes.Trim(q.Session, `"`))
 	var a rpcAnswer
+	null := false
 	switch {
 	case path == "/OutsideCmd":
 		a = w.outside(q)
@@ -86,11 +87,23 @@ func (w *World) rpc(path string, body []byte) answer {
 		s.expires = w.now + sessionKeepSeconds*time.Second
 		a = w.rpcCall(q, id, s)
 	}
+	if w.quirk(resultHandle) && a.result == true {
+		a.result = 1 + w.server.ids%97*8
+	}
+	if w.quirk(paramsNull) {
+		if a.code != 0 && a.code != codeChallenge {
+			a.params = nil
+		}
+		null = a.params == nil
+	}
+	if w.quirk(numbersAsStrings) {
+		a.params = stringify(a.params)
+	}
 	out := map[string]any{"result": a.result}
 	if len(q.ID) > 0 {
 		out["id"] = q.ID
 	}
-	if a.params != nil || a.code == 0 {
+	if a.params != nil || a.code == 0 || null {
 		out["params"] = a.params
 	}
 	if a.code != 0 {
@@ -102,9 +115,32 @@ func (w *World) rpc(path string, body []byte) answer {
 	return answer{status: 200, kind: "application/json;charset=utf-8", body: string(mustJSON(out)) + "\n"}
 }
 
-// sessionValue is a session as the generation writes it: a number or a text.
-func (w *World) sessionValue(id string) any {
-	if w.model.Generation == OldGeneration {
+// stringify writes the numbers of a params object as strings.
+func stringify(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for k, y := range x {
+			out[k] = stringify(y)
+		}
+		return out
+	case []any:
+		out := make([]any, len(x))
+		for i, y := range x {
+			out[i] = stringify(y)
+		}
+		return out
+	case int:
+		return strconv.Itoa(x)
+	case float64:
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	}
+	return v
+}
+
+// sessionValue is a session as the unit writes it: a number or a text.
+func (w dahua) sessionValue(id string) any {
+	if w.quirk(sessionNumber) {
 		n, err := strconv.ParseUint(id, 10, 64)
 		if err == nil {
 			return n
@@ -114,7 +150,7 @@ func (w *World) sessionValue(id string) any {
 }
 
 // rpcLogin is both steps of global.login.
-func (w *World) rpcLogin(q rpcRequest, id string) (rpcAnswer, string) {
+func (w dahua) rpcLogin(q rpcRequest, id string) (rpcAnswer, string) {
 	var p struct {
 		User     string `json:"userName"`
 		Password string `json:"password"`
@@ -131,7 +167,7 @@ func (w *World) rpcLogin(q rpcRequest, id string) (rpcAnswer, string) {
 	s := w.server.sessions[id]
 	if p.Password == "" || s == nil {
 		id, s = w.newSession(p.User)
-		if w.locked() {
+		if w.locked() && w.quirk(lockAtFirstStep) {
 			return lock(), id
 		}
 		params := map[string]any{
@@ -170,7 +206,7 @@ func (w *World) rpcLogin(q rpcRequest, id string) (rpcAnswer, string) {
 	return rpcOK(map[string]any{"keepAliveInterval": sessionKeepSeconds}), id
 }
 
-func (w *World) rpcRealm() string {
+func (w dahua) rpcRealm() string {
 	if w.model.Generation == OldGeneration {
 		return "Login to " + w.serial()
 	}
@@ -180,7 +216,7 @@ func (w *World) rpcRealm() string {
 // maxSessions is how many sessions the unit keeps; the next pushes all out.
 const maxSessions = 64
 
-func (w *World) newSession(user string) (string, *session) {
+func (w dahua) newSession(user string) (string, *session) {
 	srv := &w.server
 	if srv.sessions == nil || len(srv.sessions) >= maxSessions {
 		srv.sessions = map[string]*session{}
@@ -188,7 +224,7 @@ func (w *World) newSession(user string) (string, *session) {
 	s := &session{user: user}
 	var id string
 	srv.ids++
-	if w.model.Generation == OldGeneration {
+	if w.quirk(sessionNumber) {
 		id = strconv.FormatUint(1005027323+uint64(srv.ids)*4096, 10)
 		s.random = strconv.FormatUint(1000000+w.netRnd.Uint64N(9000000), 10)
 	} else {
@@ -200,7 +236,7 @@ func (w *World) newSession(user string) (string, *session) {
 }
 
 // rpcCall answers a method within a session.
-func (w *World) rpcCall(q rpcRequest, id string, s *session) rpcAnswer {
+func (w dahua) rpcCall(q rpcRequest, id string, s *session) rpcAnswer {
 	u := w.front().user(s.user)
 	if u == nil {
 		return rpcError(codeBadSession, "Invalid session in request data!")
@@ -230,6 +266,9 @@ func (w *World) rpcCall(q rpcRequest, id string, s *session) rpcAnswer {
 		w.commandReboot()
 		return rpcOK(nil)
 	case "magicBox.resetSystem":
+		if !w.quirk(resetEnvelope) && !w.quirk(resetEnvelopeOnly) {
+			break
+		}
 		return w.rpcReset(q, u)
 	case "configManager.getConfig", "configManager.getDefault":
 		return w.rpcGetConfig(q)
@@ -273,7 +312,7 @@ func (w *World) rpcCall(q rpcRequest, id string, s *session) rpcAnswer {
 
 // rpcReset takes the envelope of a full reset: {"pwd": the administrator's}.
 // The content of a real one was never seen.
-func (w *World) rpcReset(q rpcRequest, u *user) rpcAnswer {
+func (w dahua) rpcReset(q rpcRequest, u *user) rpcAnswer {
 	content, err := w.open(q.Params)
 	var p struct {
 		Password string `json:"pwd"`
@@ -288,7 +327,7 @@ func (w *World) rpcReset(q rpcRequest, u *user) rpcAnswer {
 	return rpcOK(nil)
 }
 
-func (w *World) rpcRestore(q rpcRequest) rpcAnswer {
+func (w dahua) rpcRestore(q rpcRequest) rpcAnswer {
 	var p struct {
 		Names []string `json:"names"`
 	}
@@ -297,16 +336,19 @@ func (w *World) rpcRestore(q rpcRequest) rpcAnswer {
 	}
 	if q.Method == "configManager.restoreExcept" {
 		p.Names = w.front().except(p.Names)
-	} else if w.model.RestoreFails {
+	} else if w.quirk(restoreFails) {
 		return rpcError(codeInternal, "Component error: internal error!")
 	}
 	if w.faults[refusedWrite] || !w.restoreTables(p.Names) {
 		return rpcError(codeBadParameter, "Component error: bad parameter!")
 	}
+	if q.Method == "configManager.restoreExcept" && w.quirk(restoreError) {
+		return rpcError(codeInternal, "Component error: internal error!")
+	}
 	return rpcOK(nil)
 }
 
-func (w *World) rpcGetConfig(q rpcRequest) rpcAnswer {
+func (w dahua) rpcGetConfig(q rpcRequest) rpcAnswer {
 	var p struct {
 		Name string `json:"name"`
 	}
@@ -320,7 +362,7 @@ func (w *World) rpcGetConfig(q rpcRequest) rpcAnswer {
 	return rpcOK(map[string]any{"table": f.table(p.Name).tree()})
 }
 
-func (w *World) rpcSetConfig(q rpcRequest) rpcAnswer {
+func (w dahua) rpcSetConfig(q rpcRequest) rpcAnswer {
 	var p struct {
 		Name  string         `json:"name"`
 		Table map[string]any `json:"table"`

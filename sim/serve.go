@@ -112,7 +112,7 @@ func Serve(ctx context.Context, o ServeOptions) (*Server, error) {
 			return fail(fmt.Errorf("simulated unit's discovery port: %w", err))
 		}
 		s.DHIPAddr = c.LocalAddr().String()
-		s.discovery(ctx, c)
+		s.discovery(ctx, c, dhipPort)
 	}
 	if s.w.serving() {
 		s.accept(ctx, first)
@@ -275,8 +275,8 @@ func (s *Server) answer(ctx context.Context, c net.Conn) {
 	_, _ = c.Write(raw) // a client that went away is its own affair
 }
 
-// discovery answers DHIP searches.
-func (s *Server) discovery(ctx context.Context, c net.PacketConn) {
+// discovery answers searches, as those to a port of the unit.
+func (s *Server) discovery(ctx context.Context, c net.PacketConn, port string) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	s.wg.Go(func() {
 		defer stop()
@@ -290,17 +290,13 @@ func (s *Server) discovery(ctx context.Context, c net.PacketConn) {
 			if err != nil {
 				continue // a refused answer of before: the next search is another
 			}
-			want, ok := dhipSearch(b[:n])
-			if !ok {
-				continue
-			}
 			s.w.mu.Lock()
-			a := s.w.dhipAnswer(want)
+			answers := s.w.discovered(port, b[:n], false)
 			if s.w.cutOff() {
-				a = nil
+				answers = nil
 			}
 			s.w.mu.Unlock()
-			if a != nil {
+			for _, a := range answers {
 				_, _ = c.WriteTo(a, from)
 			}
 		}

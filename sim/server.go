@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -19,7 +18,8 @@ type server struct {
 
 	wrong       []time.Duration // refused logins within the window
 	lockedUntil time.Duration
-	refusals    int // in the whole life of the World
+	recent      []time.Duration // requests, where connections are limited
+	refusals    int             // in the whole life of the World
 }
 
 // forget drops what does not survive a restart. A lock does not either.
@@ -36,6 +36,7 @@ type answer struct {
 	header string // further header lines, each with CRLF
 	kind   string // content type; "": text/plain
 	body   string
+	drop   bool // the connection is dropped instead
 }
 
 const (
@@ -54,8 +55,14 @@ func refusedWriteBody() answer {
 }
 
 // unauthorized is a 401 with a fresh challenge.
-func (w *World) unauthorized() answer {
-	return answer{status: 401, header: "WWW-Authenticate: " + w.challenge() + "\r\n", body: bodyNoLogin}
+func (w *World) unauthorized() answer { return w.speaks.unauthorized() }
+
+// commonScheme is what quirks make of any brand's login.
+func (w *World) commonScheme() scheme {
+	return scheme{
+		basic: w.quirk(basicOnly), sha256: w.quirk(sha256Quirk),
+		reuse: !w.quirk(oneShotNonces), authInt: w.quirk(challengeAuthInt),
+	}
 }
 
 // bytes is the answer as it goes over the wire. Every response of such a unit
@@ -88,24 +95,7 @@ func (w *World) respond(req *http.Request, body []byte) (raw []byte, takes time.
 		}
 		return w.unauthorized().bytes(), takes, false
 	}
-	return w.route(req, body).bytes(), takes, false
-}
-
-// route finds who answers.
-func (w *World) route(req *http.Request, body []byte) answer {
-	path := req.URL.Path
-	switch {
-	case strings.HasPrefix(path, "/cgi-bin/"):
-		return w.cgi(req, strings.TrimSuffix(strings.TrimPrefix(path, "/cgi-bin/"), ".cgi"))
-	case path == "/RPC2_Login" || path == "/RPC2" || path == "/OutsideCmd" && w.model.Generation == NewGeneration:
-		if req.Method != http.MethodPost {
-			return answer{status: 405, body: "Error\r\nMethod Not Allowed!\r\n"}
-		}
-		return w.rpc(path, body)
-	case path == "/":
-		return answer{status: 200, kind: "text/html", body: "<!DOCTYPE html>\r\n<html><head><title>WEB SERVICE</title></head><body></body></html>\r\n"}
-	}
-	return answer{status: 404, body: "Error\r\nNot Found!\r\n"}
+	return w.speaks.route(req, body).bytes(), takes, false
 }
 
 // garbage is what a broken web server sends: no HTTP, half of an answer, or an
@@ -131,7 +121,11 @@ func (w *World) locked() bool { return w.faults[lockedOut] || w.now < w.server.l
 // lockRule is the lock as the unit is configured: tries and window.
 func (w *World) lockRule() (tries int, window time.Duration) {
 	f := w.front()
-	if f.value("General", "LockLoginEnable") != "true" {
+	switch f.value("General", "LockLoginEnable") {
+	case "true":
+	case "": // no setting of this brand
+		return w.model.LockTries, w.model.LockWindow
+	default:
 		return 0, 0
 	}
 	tries, _ = strconv.Atoi(f.value("General", "LockLoginTimes"))
@@ -177,31 +171,31 @@ func (w *World) remaining() (seconds, times int) {
 	return 0, max(tries-len(w.server.wrong), 0)
 }
 
-// login judges a CGI request's credentials, counts, and says what to answer
-// where they are not accepted.
-func (w *World) login(req *http.Request) (*user, *answer) {
-	uri := req.RequestURI
+// login judges a request's credentials, counts, and says what to answer where
+// they are not accepted.
+func (w *World) login(req *http.Request, body []byte) (*user, *answer) {
 	header := req.Header.Get("Authorization")
 	if header == "" {
 		a := w.unauthorized()
 		return nil, &a
 	}
-	v, u := w.judge(header, req.Method, uri)
+	v, u := w.judge(header, req.Method, req.RequestURI, body)
 	switch {
 	case w.locked():
 		w.refuse()
-		a := forbidden()
-		if w.model.LockStatus == 401 {
-			a = w.unauthorized()
+		deny := w.unauthorized
+		if w.quirk(lock403) {
+			deny = w.speaks.forbidden
 		}
+		a := deny()
 		return nil, &a
 	case v == accepted && w.front().initialised:
 		w.server.wrong = nil
 		return u, nil
 	case v == reused:
 		w.server.refusals++ // in its log a refused login, though it locks nothing
-		if w.faults[staleNonce] {
-			a := forbidden()
+		if w.faults[staleNonce] || w.quirk(staleNonce) {
+			a := w.speaks.forbidden()
 			return nil, &a
 		}
 	case v == malformed: // no login was tried: another challenge, another target

@@ -26,6 +26,8 @@ type Options struct {
 	MovesToDefault bool
 	// Powered says that the world begins with the unit up since long ago.
 	Powered bool
+	// Quirks are added to the model's, and with "no-" in front taken away.
+	Quirks []string
 	// Login, where it has a password, is what a unit that begins initialised
 	// was given; else a unit of the new generation begins uninitialised.
 	Login string
@@ -37,6 +39,8 @@ type World struct {
 	mu     sync.Mutex
 	opts   Options
 	model  Model
+	quirks map[string]bool
+	speaks personality
 	start  time.Time
 	now    time.Duration
 	seq    uint64
@@ -99,6 +103,12 @@ func New(o Options) (*World, error) {
 	}
 	w := &World{opts: o, model: o.Model, start: o.Start, port: u.Port()}
 	defaultTo(&w.port, "80")
+	if w.quirks, err = quirksOf(o.Model, o.Quirks); err != nil {
+		return nil, err
+	}
+	if w.speaks, err = personalityOf(w, o.Model.Brand); err != nil {
+		return nil, err
+	}
 	w.unit.home = u.Hostname()
 	w.unit.flash = w.factoryFlash()
 	w.unit.flash.setAddress(w.unit.home)

@@ -16,7 +16,7 @@ import (
 
 func (a *app) simCommand() *cobra.Command {
 	var listen, control, dhip, model, serial, mac, password, sound, play, lines, boot string
-	var faults []string
+	var faults, quirks []string
 	var seed uint64
 	var powered, asJSON bool
 	c := &cobra.Command{
@@ -49,7 +49,7 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 			}
 			events := &simEvents{out: a.out}
 			o := sim.ServeOptions{
-				Options: sim.Options{Model: m, Seed: seed, Serial: serial, MAC: mac, Powered: powered, Login: password},
+				Options: sim.Options{Model: m, Seed: seed, Serial: serial, MAC: mac, Powered: powered, Login: password, Quirks: quirks},
 				Listen:  listen, Control: control, DHIP: dhip,
 			}
 			for _, f := range faults {
@@ -118,6 +118,7 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 	f.StringVar(&dhip, "dhip", "127.0.0.1:0", "UDP address for discovery; empty for none")
 	f.StringVar(&model, "model", "imou-new", "kind of recorder: "+strings.Join(simModels(), ", "))
 	f.StringArrayVar(&faults, "fault", nil, "a fault, active in every cycle; may be repeated; see `resetrig sim faults`")
+	f.StringArrayVar(&quirks, "quirk", nil, "an oddity that the unit has, or with no- in front has not; may be repeated; see `resetrig sim quirks`")
 	f.Uint64Var(&seed, "seed", 1, "of everything random")
 	f.StringVar(&serial, "serial", "", "its serial number")
 	f.StringVar(&mac, "mac", "", "its MAC address")
@@ -144,7 +145,35 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 		},
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
-	c.AddCommand(list)
+	odd := &cobra.Command{
+		Use:   "quirks",
+		Short: "The oddities that a simulated recorder can have",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+			for _, q := range sim.Quirks() {
+				if asJSON {
+					_ = json.NewEncoder(a.out).Encode(q)
+					continue
+				}
+				brands := "all"
+				if len(q.Brands) > 0 {
+					brands = string(q.Brands[0])
+				}
+				for _, b := range q.Brands[min(1, len(q.Brands)):] {
+					brands += ", " + string(b)
+				}
+				about := q.About
+				if len(q.Models) > 0 {
+					about += " [" + strings.Join(q.Models, ", ") + "]"
+				}
+				fmt.Fprintf(tw, "%s\t%s\t%s\n", q.Name, brands, about)
+			}
+			return tw.Flush()
+		},
+	}
+	odd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	c.AddCommand(list, odd)
 	return c
 }
 

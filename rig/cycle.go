@@ -15,6 +15,9 @@ type CycleSpec struct {
 	Version        string
 	// Dir is the folder, which exists, for the cycle's artifacts; "" keeps none.
 	Dir string
+	// Idle is since when the bench had nothing to do but to begin this cycle: what
+	// has passed since then is the rig's own time. Zero: not told.
+	Idle time.Time
 }
 
 // cycle is the state of one execution of a scenario. One goroutine owns it.
@@ -36,6 +39,8 @@ type cycle struct {
 	findings map[string]Finding
 	unfit    []time.Time // moments at which the ear was unfit, a second apart at least
 	lost     error
+	idle     time.Time
+	excused  time.Duration // of the cycle's time: the recorder's, or a planned wait
 	began    bool // the ear was opened for this cycle
 	pressed  map[string]bool
 	// cutBySilence: what shows that the power is off is the DUT's silence alone.
@@ -73,7 +78,7 @@ type evidence struct {
 // or the record's Unsafe names those in doubt; power is as the scenario left it.
 func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpec) Record {
 	c := &cycle{
-		b: b, a: a, sc: sc, dir: spec.Dir, opsA: a.operations(),
+		b: b, a: a, sc: sc, dir: spec.Dir, idle: spec.Idle, opsA: a.operations(),
 		start: b.Clock.Now(), moments: map[Moment]time.Time{},
 		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[Check]bool{}, pressed: map[string]bool{},
 		rec: &Record{
@@ -136,7 +141,11 @@ func (c *cycle) step(ctx context.Context, phase string, s Step) error {
 	}
 	began := c.now()
 	c.event(Event{At: began, Kind: "step", Name: phase, Text: s.String()})
+	excused := c.excused
 	err := c.do(ctx, s)
+	if recordersTime(s) {
+		c.excused = excused + c.now() - began
+	}
 	if err == nil {
 		err = c.hearUntil(ctx, c.b.Clock.Now())
 	}

@@ -43,6 +43,7 @@ func (c *cycle) finish(ctx context.Context) {
 		r.Operations[name] = n - c.opsA[name]
 	}
 	r.Took = c.now()
+	c.measureOverhead()
 }
 
 func (c *cycle) sortedFindings() []Finding {

@@ -102,7 +102,11 @@ func (c *cycle) readBack(s RelaySpec, want bool) error {
 
 // senseIs waits for the relay's sense to see what was commanded.
 func (c *cycle) senseIs(ctx context.Context, sense Sense, s RelaySpec, want bool) error {
+	since := c.b.Clock.Now()
 	on, err := c.b.follow(ctx, sense, s, want)
+	if s.Role == RolePower && !want {
+		c.excuse(since) // the DUT's capacitors
+	}
 	c.takeEdges()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

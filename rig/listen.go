@@ -17,6 +17,7 @@ const earLatency = 1500 * time.Millisecond
 // listen lets time pass until t by reading the ear; without an ear it sleeps.
 // every, if not nil, runs after each slice and ends the wait by returning true.
 func (c *cycle) listen(ctx context.Context, t time.Time, every func() (bool, error)) error {
+	defer c.excuseUntil(c.b.Clock.Now(), t)
 	for {
 		now := c.b.Clock.Now()
 		next := t

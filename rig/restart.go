@@ -8,7 +8,9 @@ import (
 
 // probe looks at the DUT once and keeps what it saw.
 func (c *cycle) probe(ctx context.Context) (Sight, error) {
+	asked := c.b.Clock.Now()
 	sight, err := c.b.DUT.Prober.Probe(ctx)
+	c.excuse(asked)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return sight, cause

@@ -41,12 +41,13 @@ type Options struct {
 	Vault         Vault
 	// Trust holds the certificates of https addresses; nil takes any, since who
 	// answers is proven by its serial number and its login too.
-	Trust      Trust
-	Rand       io.Reader         // source of unique values; crypto/rand if nil
-	Baseline   map[string]string // Table.key → value after a known good reset
-	Firmware   string            // expected version; what was seen first if empty
-	Log        *slog.Logger      // nil logs nothing
-	Transcript func(Exchange)    // nil records nothing
+	Trust        Trust
+	Rand         io.Reader         // source of unique values; crypto/rand if nil
+	Baseline     map[string]string // Table.key → value after a known good reset
+	Firmware     string            // expected version; what was seen first if empty
+	Log          *slog.Logger      // nil logs nothing
+	Transcript   func(Exchange)    // nil records nothing
+	Transcribing func() bool       // whether it is wanted now; nil is always
 }
 
 // Device is one recorder. It implements rig.Prober, rig.Provisioner,

@@ -15,10 +15,14 @@ import (
 
 const hidden = "***"
 
-// Query parameters and JSON fields that carry a secret, also enveloped.
+// Query parameters, JSON fields and XML elements that carry a secret, also
+// enveloped, or a session that somebody could go on with.
 var (
-	secretQuery  = regexp.MustCompile(`(?i)([?&](?:[a-z0-9_.\[\]]*\.)?(?:pwd|pwdold|password|passwd|authcode)=)[^&\s"]*`)
-	secretJSON   = regexp.MustCompile(`(?i)("(?:pwd|pwdold|password|passwd|content|salt|authorization)"\s*:\s*")[^"]*`)
+	secretQuery = regexp.MustCompile(`(?i)([?&](?:[a-z0-9_.\[\]]*\.)?(?:pwd|pwdold|password|passwd|authcode|session|sessionid|token)=)[^&\s"]*`)
+	secretJSON  = regexp.MustCompile(`(?i)("(?:pwd|pwdold|password|passwd|content|salt|authorization|session|sessionid|token)"\s*:\s*")[^"]*`)
+	// A session may be a number.
+	secretNumber = regexp.MustCompile(`(?i)("session(?:id)?"\s*:\s*)[0-9]+`)
+	secretXML    = regexp.MustCompile(`(?i)(<(?:[a-z0-9_]+:)?(?:password|pwd|nonce|challenge|key|sessionid|usernametoken)\b[^<>/]*>)[^<]+`)
 	secretHeader = regexp.MustCompile(`(?im)^((?:authorization|proxy-authorization|cookie|set-cookie|authentication-info)\s*:\s*)[^\r\n]*`)
 )
 
@@ -34,6 +38,8 @@ func redactURL(s string) string {
 func redactText(s string) string {
 	s = secretHeader.ReplaceAllString(s, "${1}"+hidden)
 	s = secretJSON.ReplaceAllString(s, "${1}"+hidden)
+	s = secretNumber.ReplaceAllString(s, "${1}0")
+	s = secretXML.ReplaceAllString(s, "${1}"+hidden)
 	return secretQuery.ReplaceAllString(s, "${1}"+hidden)
 }
 

@@ -83,7 +83,8 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	})
 	began := d.o.Clock.Now()
 	x := Exchange{At: began, Method: req.Method}
-	if d.o.Transcript != nil {
+	noting := d.o.Transcript != nil && (d.o.Transcribing == nil || d.o.Transcribing())
+	if noting {
 		x.URL, x.Request = redactURL(req.URL.String()), requestText(req)
 	}
 	authed := req.Header.Get("Authorization") != ""
@@ -103,7 +104,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.Took = d.o.Clock.Now().Sub(began)
 	if resp != nil {
 		x.Status = resp.StatusCode
-		if d.o.Transcript != nil {
+		if noting {
 			x.Response = responseText(resp, body)
 		}
 	}
@@ -113,7 +114,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else if authed {
 		w.seen.status = resp.StatusCode
 	}
-	if d.o.Transcript != nil {
+	if noting {
 		x.URL, x.Request, x.Response = d.scrub(x.URL), d.scrub(x.Request), d.scrub(x.Response)
 		d.o.Transcript(x)
 	}

@@ -42,6 +42,7 @@ type cycle struct {
 	idle     time.Time
 	excused  time.Duration // of the cycle's time: the recorder's, or a planned wait
 	began    bool // the ear was opened for this cycle
+	noted    bool // a transcript was begun
 	pressed  map[string]bool
 	// cutBySilence: what shows that the power is off is the DUT's silence alone.
 	cutBySilence bool
@@ -94,6 +95,7 @@ func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpe
 	}
 	c.strictHears.set(countStrict(sc))
 
+	c.beginTranscript()
 	cctx, cancel := context.WithCancelCause(ctx)
 	restore := b.onFault(func(err error) {
 		if errors.Is(err, ErrEarLost) && c.strictHears.get() == 0 {

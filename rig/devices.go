@@ -132,6 +132,15 @@ type Resetter interface {
 	FactoryReset(ctx context.Context, functions []string) error
 }
 
+// Transcriber keeps what rig and DUT said to each other in one cycle.
+type Transcriber interface {
+	// Begin starts the cycle's transcript in a new file.
+	Begin(path string) error
+	// End closes it; keep says whether the file stays. An error is evidence
+	// that is missing, and nothing else.
+	End(keep bool) error
+}
+
 // DUT is what talks to the device under test. A nil field is a thing that it
 // cannot do; one value often fills them all.
 type DUT struct {
@@ -140,6 +149,7 @@ type DUT struct {
 	Marker      Marker
 	Judge       Judge
 	Resetter    Resetter
+	Transcript  Transcriber
 	// LeastBoot is the shortest time from power or restart to a first answer,
 	// MostBoot the longest that is normal (the model's).
 	LeastBoot, MostBoot time.Duration

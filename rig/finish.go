@@ -8,6 +8,35 @@ import (
 	"time"
 )
 
+// transcript is the file of what rig and DUT said to each other.
+const transcript = "cycle.har"
+
+// beginTranscript starts it where evidence is kept. A cycle is not given up for
+// want of it.
+func (c *cycle) beginTranscript() {
+	t, path := c.b.DUT.Transcript, c.artifact(transcript)
+	if t == nil || path == "" {
+		return
+	}
+	if err := t.Begin(path); err != nil {
+		c.findings["transcript"] = Finding{Name: "transcript", Detail: err.Error()}
+		return
+	}
+	c.noted = true
+}
+
+func (c *cycle) endTranscript(keep bool) {
+	if !c.noted {
+		return
+	}
+	if err := c.b.DUT.Transcript.End(keep); err != nil {
+		c.findings["transcript"] = Finding{Name: "transcript", Detail: err.Error()}
+	}
+	if keep {
+		c.rec.Artifacts = append(c.rec.Artifacts, transcript)
+	}
+}
+
 // finish fills in what the record says of the whole cycle and closes the ear.
 func (c *cycle) finish(ctx context.Context) {
 	r := c.rec
@@ -25,6 +54,7 @@ func (c *cycle) finish(ctx context.Context) {
 			r.Artifacts = append(r.Artifacts, "cycle.wav")
 		}
 	}
+	c.endTranscript(r.Outcome != Pass)
 	for _, b := range c.beeps {
 		kind := "short"
 		if b.Long {

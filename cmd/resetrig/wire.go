@@ -41,7 +41,8 @@ type wiring struct {
 	bench  *rig.Bench
 	device *nvr.Device
 	ear    *audio.Ear
-	world  *sim.World // nil on a real bench
+	source audio.Source // of the ear
+	world  *sim.World   // nil on a real bench
 	// before is called ahead of each attempt of a cycle.
 	before  func(cycle, attempt int)
 	closers []func() error
@@ -273,7 +274,7 @@ func (w *wiring) wireEar(s audio.Source, rate int, p audio.Profile, noise float6
 	if err != nil {
 		return usage(fmt.Errorf("%s: ear: %w", w.cfg.File, err))
 	}
-	w.ear, w.bench.Ear = ear, ear
+	w.ear, w.bench.Ear, w.source = ear, ear, s
 	return nil
 }
 
@@ -289,6 +290,8 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 			o.DiscoveryAddr = "255.255.255.255:37810"
 		}
 	}
+	transcript := &nvr.Transcript{Creator: version}
+	o.Transcript, o.Transcribing = transcript.Record, transcript.Open
 	o.Identity = w.bench.Identity
 	o.Login = rig.Credential{User: cfg.DUT.Login.User, Password: cfg.DUT.Login.Password}
 	o.Firmware = cfg.DUT.Firmware
@@ -308,6 +311,7 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 	}
 	w.device = d
 	w.bench.DUT = d.DUT()
+	w.bench.DUT.Transcript = transcript
 	w.bench.DUT.HasBaseline = len(o.Baseline) > 0
 	return nil
 }

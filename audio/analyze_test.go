@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"resetrig/audio"
 	"resetrig/pcm"
@@ -86,6 +87,55 @@ func TestCalibrate(t *testing.T) {
 	}
 	if p := c.Profile(); p.FrequencyHz != c.FrequencyHz || p.LevelDBFS != c.LevelDBFS {
 		t.Errorf("profile %+v", p)
+	}
+	if d := c.Doubts(); len(d) != 0 {
+		t.Errorf("doubts %q", d)
+	}
+	// 3100 Hz ±2.5 % is 155 Hz: 22 dB over the density, which 24 kHz hold 43.8 of.
+	if math.Abs(c.NoiseBandDBFS-(c.LevelDBFS-c.SNRdB-43.8+21.9)) > 0.2 || len(c.HarmonicsDB) != 1 || math.Abs(c.HarmonicsDB[0]+18.4) > 0.3 {
+		t.Errorf("noise in the band %.1f dBFS, harmonics %v", c.NoiseBandDBFS, c.HarmonicsDB)
+	}
+	if th := c.Thresholds; th.PitchPercent != 2.5 || th.FalseAlarmEvery != 30*24*time.Hour || math.Abs(th.EnergyDB-15) > 0.5 {
+		t.Errorf("thresholds %+v", th)
+	}
+	for name, bad := range map[string]struct {
+		build func(r *synth.Room)
+		says  []string
+	}{
+		"one": {func(r *synth.Room) { office(r); r.Add(beepAt(r, 2, 1.5, -25)) }, []string{"1 beeps only"}},
+		"a neighbour's": {func(r *synth.Room) {
+			three(r)
+			r.Add(synth.Piezo(r.Samples(13), r.Samples(1.5), 3112, -47))
+		}, []string{"1 weaker beeps were left out"}},
+		"levels differ": {func(r *synth.Room) {
+			three(r)
+			r.Add(beepAt(r, 13, 1.5, -20))
+		}, []string{"levels differ by 5.0 dB"}},
+		"another unit, longer": {func(r *synth.Room) {
+			three(r)
+			r.Add(synth.Piezo(r.Samples(13), r.Samples(2.5), 3120, -25))
+		}, []string{"frequencies differ by 20.0 Hz", "lengths differ by 1.00 s"}},
+		"drowned": {func(r *synth.Room) {
+			r.SetNoise(synth.NoiseSpec{White: -11})
+			for i := range 3 {
+				r.Add(beepAt(r, 2+4*float64(i), 1.5, -25))
+			}
+		}, []string{"above what can just be heard"}},
+	} {
+		c, err := audio.Calibrate(&recording{x: scene(18, 1, bad.build)}, 0)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := strings.Join(c.Doubts(), "\n")
+		for _, want := range bad.says {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: doubts %q, want %q", name, got, want)
+			}
+		}
+		if len(c.Doubts()) != len(bad.says) {
+			t.Errorf("%s: doubts %q, want %d", name, got, len(bad.says))
+		}
 	}
 	two := func(r *synth.Room) {
 		three(r)

@@ -1,45 +1,117 @@
 package audio
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Calibration is what one bench's ear has learned: the beep, and the noise of
 // the room.
 type Calibration struct {
-	FrequencyHz float64 `json:"frequency_hz" yaml:"frequency_hz"`
-	LevelDBFS   float64 `json:"level_dbfs" yaml:"level_dbfs"`
-	LengthS     float64 `json:"length_s" yaml:"length_s"`
-	NoiseDBFS   float64 `json:"noise_dbfs" yaml:"noise_dbfs"`
-	SNRdB       float64 `json:"snr_db" yaml:"snr_db"`
+	FrequencyHz float64 `json:"frequency_hz"`
+	LevelDBFS   float64 `json:"level_dbfs"`
+	LengthS     float64 `json:"length_s"`
+	NoiseDBFS   float64 `json:"noise_dbfs"` // of the room, in the whole band
+	// NoiseBandDBFS is the noise before the beeps within the tolerance of their
+	// frequency, full scale being a sine's.
+	NoiseBandDBFS float64 `json:"noise_band_dbfs"`
+	SNRdB         float64 `json:"snr_db"`
 	// Beeps is how many it was learned from; the spreads are between the
 	// furthest of them.
-	Beeps             int     `json:"beeps" yaml:"beeps"`
-	FrequencySpreadHz float64 `json:"frequency_spread_hz" yaml:"frequency_spread_hz"`
-	LevelSpreadDB     float64 `json:"level_spread_db" yaml:"level_spread_db"`
+	Beeps             int     `json:"beeps"`
+	LeftOut           int     `json:"left_out"` // much weaker than the others
+	FrequencySpreadHz float64 `json:"frequency_spread_hz"`
+	LevelSpreadDB     float64 `json:"level_spread_db"`
+	LengthSpreadS     float64 `json:"length_spread_s"`
 	// HarmonicsDB are the levels of the 2nd, 3rd, … partial over the
 	// fundamental's, up to 7.2 kHz.
-	HarmonicsDB []float64 `json:"harmonics_db" yaml:"harmonics_db"`
-	// LeastCN0 is the C/N0 in dB-Hz from which such a beep is heard nearly
-	// always (docs/detector.md), MarginDB how far above it this one is.
-	LeastCN0 float64 `json:"least_cn0_dbhz" yaml:"least_cn0_dbhz"`
-	MarginDB float64 `json:"margin_db" yaml:"margin_db"`
-	// FalseAlarmEveryDays is how rarely noise alone is taken for this beep: an
-	// extrapolation of measured tails.
-	FalseAlarmEveryDays float64 `json:"false_alarm_every_days" yaml:"false_alarm_every_days"`
+	HarmonicsDB []float64 `json:"harmonics_db"`
+	// MarginDB is how far above Thresholds.LeastCN0 this beep is.
+	MarginDB   float64    `json:"margin_db"`
+	Thresholds Thresholds `json:"thresholds"`
 	// ClippedPercent of the samples of the loudest second were at full scale;
 	// a level that was learned from clipped beeps is too low.
-	ClippedPercent float64 `json:"clipped_percent" yaml:"clipped_percent"`
+	ClippedPercent float64 `json:"clipped_percent"`
+}
+
+// Thresholds are the detector's limits for a beep that it knows.
+type Thresholds struct {
+	// PitchPercent is how far a tone may be beside the frequency, each way, and
+	// DriftPercent how much it may drift while it lasts.
+	PitchPercent float64 `json:"pitch_percent"`
+	DriftPercent float64 `json:"drift_percent"`
+	LevelBelowDB float64 `json:"level_below_db"`
+	LevelAboveDB float64 `json:"level_above_db"`
+	// LeastCN0 is the C/N0 in dB-Hz from which a beep of 2 s is heard in 99 of
+	// 100 cases, as measured (docs/detector.md).
+	LeastCN0 float64 `json:"least_cn0_dbhz"`
+	// EnergyDB is the energy over the noise density that a weak tone must have,
+	// and FalseAlarmEvery how rarely noise alone has it: an extrapolation of a
+	// measured tail.
+	EnergyDB        float64       `json:"energy_db"`
+	FalseAlarmEvery time.Duration `json:"false_alarm_every_ns"`
+}
+
+// Thresholds are those of a detector with this profile, a frequency being
+// known.
+func (p Profile) Thresholds() Thresholds {
+	return Thresholds{
+		PitchPercent: 100 * pitchGate, DriftPercent: 100 * maxGlide, LevelBelowDB: levelBelow, LevelAboveDB: levelAbove,
+		LeastCN0: leastCalibrated, EnergyDB: round1(10 * math.Log10(StatisticFor(2*pitchGate*p.FrequencyHz))),
+		FalseAlarmEvery: time.Duration(FalseAlarmEvery * float64(time.Second)),
+	}
 }
 
 // Profile is what the detector makes of the calibration.
 func (c Calibration) Profile() Profile {
 	return Profile{FrequencyHz: c.FrequencyHz, LevelDBFS: c.LevelDBFS}
 }
+
+// Doubts are what makes the calibration worth less, a sentence each, with what
+// to do.
+func (c Calibration) Doubts() []string {
+	var w []string
+	say := func(format string, a ...any) { w = append(w, fmt.Sprintf(format, a...)) }
+	if c.Beeps < 3 {
+		say("learned from %d beeps only: three show how much they differ", c.Beeps)
+	}
+	if c.LeftOut > 0 {
+		say("%d weaker beeps were left out: are they another bench's?", c.LeftOut)
+	}
+	if c.ClippedPercent > 0.1 {
+		say("%.1f %% of a second's samples are at full scale, so the level is too low: lower the gain and calibrate again", c.ClippedPercent)
+	}
+	if c.LevelSpreadDB > levelSpread {
+		say("the beeps' levels differ by %.1f dB: has the microphone automatic gain, or was it moved?", c.LevelSpreadDB)
+	}
+	if c.FrequencySpreadHz > pitchSpread*c.FrequencyHz {
+		say("the beeps' frequencies differ by %.1f Hz: are they of one unit?", c.FrequencySpreadHz)
+	}
+	if c.LengthSpreadS > lengthSpread*c.LengthS {
+		say("the beeps' lengths differ by %.2f s: are they all the beep of the reset?", c.LengthSpreadS)
+	}
+	if c.MarginDB < scarceMargin {
+		say("only %.0f dB above what can just be heard: move the microphone nearer", c.MarginDB)
+	}
+	if c.LengthS < 1 {
+		say("the beep lasts %.2f s, less than the 1 s of a long one", c.LengthS)
+	}
+	return w
+}
+
+// The spreads of a calibration that are doubted. One buzzer at one place keeps a
+// tenth of a decibel and of a percent.
+const (
+	levelSpread  = 3.0   // dB
+	pitchSpread  = 0.005 // of the frequency
+	lengthSpread = 0.5   // of the length; recorders beep for 2 to 3 s
+	scarceMargin = 10.0  // dB
+)
 
 // What Calibrate's errors are tested for.
 var (
@@ -87,6 +159,11 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 	if len(beeps) == 0 {
 		return Calibration{}, fmt.Errorf("calibrate: %w%s", ErrNoBeep, heard(sum))
 	}
+	// A beep that is so much weaker than another that a detector with the louder
+	// one's level would refuse it is not this bench's.
+	loudest := slices.MaxFunc(beeps, func(a, b Event) int { return cmp.Compare(a.LevelDBFS, b.LevelDBFS) }).LevelDBFS
+	all := len(beeps)
+	beeps = slices.DeleteFunc(beeps, func(e Event) bool { return e.LevelDBFS < loudest-levelBelow })
 	f := middle(beeps, func(e Event) float64 { return e.FrequencyHz })
 	var others []string
 	for _, e := range beeps {
@@ -98,7 +175,7 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 		return Calibration{}, fmt.Errorf("calibrate: %w: %.0f Hz, but also %s; say about which one to learn", ErrAmbiguous, f, strings.Join(others, ", "))
 	}
 	c := Calibration{
-		FrequencyHz: tidy(f), Beeps: len(beeps),
+		FrequencyHz: tidy(f), Beeps: len(beeps), LeftOut: all - len(beeps),
 		LevelDBFS: round1(middle(beeps, func(e Event) float64 { return e.LevelDBFS })),
 		LengthS:   tidy(middle(beeps, func(e Event) float64 { return e.End - e.Onset })),
 		SNRdB:     round1(middle(beeps, func(e Event) float64 { return e.SNRdB })),
@@ -106,10 +183,11 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 	}
 	c.FrequencySpreadHz = tidy(spread(beeps, func(e Event) float64 { return e.FrequencyHz }))
 	c.LevelSpreadDB = round1(spread(beeps, func(e Event) float64 { return e.LevelDBFS }))
+	c.LengthSpreadS = tidy(spread(beeps, func(e Event) float64 { return e.End - e.Onset }))
 	c.HarmonicsDB = middles(beeps, partials)
-	c.LeastCN0 = leastCalibrated
+	c.Thresholds = c.Profile().Thresholds()
 	c.MarginDB = round1(c.SNRdB + band24 - leastCalibrated)
-	c.FalseAlarmEveryDays = FalseAlarmEvery / 86400
+	c.NoiseBandDBFS = round1(c.LevelDBFS - c.SNRdB - band24 + 10*math.Log10(2*pitchGate*c.FrequencyHz))
 	for _, s := range seconds {
 		c.ClippedPercent = max(c.ClippedPercent, round1(100*float64(s.clipped)/float64(s.count)))
 	}

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,12 +18,12 @@ import (
 
 func (a *app) calibrateCommand() *cobra.Command {
 	var wavs []string
-	var bench, frequency, out string
-	var channel, beeps int
-	var span time.Duration
+	var live liveCalibration
+	var frequency, out string
+	var channel int
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "calibrate --wav F [--wav F…] | --bench F",
+		Use:   "calibrate --wav F [--wav F…] | --bench F [--reset]",
 		Short: "Learn a bench's beep and the room's noise; prints the calibration",
 		Long: `Learns from a few long beeps what the recorder sounds like at this microphone:
 frequency, level, length, harmonics, and the noise of the room. It prints the
@@ -34,7 +31,9 @@ calibration file that ear.calibration of the bench names.
 
 --wav learns from recordings; several may be given, also of the silent room.
 --bench listens at the bench's microphone, until it has heard --beeps long
-beeps: reset the recorder meanwhile, or let it beep by other means.`,
+beeps: reset the recorder meanwhile, or let it beep by other means. With --reset
+the rig resets it, --beeps times, by cycles of --scenario that are booked like
+any others: the unit is wiped, so its serial is asked for.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var hz config.Hertz
@@ -45,22 +44,23 @@ beeps: reset the recorder meanwhile, or let it beep by other means.`,
 			}
 			learned := config.Calibration{}
 			switch {
-			case len(wavs) > 0 && bench == "":
-			case len(wavs) == 0 && bench != "":
+			case live.beeps < 1:
+				return usage(fmt.Errorf("--beeps %d: want at least 1", live.beeps))
+			case len(wavs) > 0 && live.bench == "" && !live.reset:
+			case len(wavs) == 0 && live.bench != "":
 				dir, err := os.MkdirTemp("", "resetrig-calibrate-")
 				if err != nil {
 					return rigError(err)
 				}
 				defer os.RemoveAll(dir)
-				name := filepath.Join(dir, "room.wav")
-				if learned.Bench, learned.Device, err = a.recordBench(cmd.Context(), bench, name, beeps, span); err != nil {
+				if wavs, err = a.recordLive(cmd.Context(), live, dir, &learned); err != nil {
 					return err
 				}
-				wavs, channel = []string{name}, 0
+				channel = 0
 			default:
 				return usage(errors.New("calibrate: want --wav or --bench"))
 			}
-			cal, err := a.calibrateFiles(wavs, channel, float64(hz))
+			cal, err := a.calibrateFiles(cmd.Context(), wavs, channel, float64(hz))
 			if err != nil {
 				return err
 			}
@@ -69,36 +69,35 @@ beeps: reset the recorder meanwhile, or let it beep by other means.`,
 	}
 	f := c.Flags()
 	f.StringArrayVar(&wavs, "wav", nil, "WAV file; may be given several times")
-	f.StringVar(&bench, "bench", "", "bench file: its microphone, live")
+	f.StringVar(&live.bench, "bench", "", "bench file: its microphone, live")
+	f.BoolVar(&live.reset, "reset", false, "with --bench: the rig itself resets the unit, which is wiped each time")
+	f.StringVar(&live.scenario, "scenario", "imou-hard-reset", "with --reset: by which scenario")
+	f.StringVar(&live.said, "yes-wipe", "", "with --reset: the serial of the unit that may be wiped, instead of asking")
 	f.IntVar(&channel, "channel", 0, "channel of the recordings, from 0; -1 is the mean of all")
 	f.StringVar(&frequency, "frequency", "", "about which frequency to learn (±10 %), where there are several")
-	f.IntVar(&beeps, "beeps", 3, "live: how many long beeps to wait for")
-	f.DurationVar(&span, "for", 30*time.Minute, "live: how long to wait for them")
+	f.IntVar(&live.beeps, "beeps", 3, "live: how many long beeps to wait for")
+	f.DurationVar(&live.span, "for", 30*time.Minute, "live, without --reset: how long to wait for them")
 	f.StringVarP(&out, "output", "o", "", "write the calibration to this file too")
 	f.BoolVar(&asJSON, "json", false, "print everything that was measured as one JSON object")
 	return c
 }
 
 // calibrateFiles learns from recordings.
-func (a *app) calibrateFiles(names []string, channel int, hz float64) (audio.Calibration, error) {
+func (a *app) calibrateFiles(ctx context.Context, names []string, channel int, hz float64) (audio.Calibration, error) {
 	var recordings []audio.SampleReader
 	var readers []*pcm.WAVReader
 	for _, name := range names {
-		f, err := os.Open(name)
+		r, done, err := a.openWAV(ctx, name, channel, pipePatience)
 		if err != nil {
 			return audio.Calibration{}, usage(err)
 		}
-		defer f.Close()
-		r, err := pcm.OpenWAV(bufio.NewReader(f))
-		if err != nil {
-			return audio.Calibration{}, usage(fmt.Errorf("%s: %w", name, err))
-		}
-		if err := r.UseChannel(channel); err != nil {
-			return audio.Calibration{}, usage(fmt.Errorf("%s: %w", name, err))
-		}
-		recordings, readers = append(recordings, r), append(readers, r)
+		defer func() { _ = done() }() // nothing was written
+		recordings, readers = append(recordings, stoppable{r, ctx}), append(readers, r)
 	}
 	cal, err := audio.CalibrateAll(recordings, hz)
+	if cause := context.Cause(ctx); cause != nil {
+		return cal, cause
+	}
 	for i, r := range readers {
 		for _, w := range r.Warnings() {
 			fmt.Fprintf(a.err, "resetrig: %s: %s\n", names[i], w)
@@ -110,106 +109,43 @@ func (a *app) calibrateFiles(names []string, channel int, hz float64) (audio.Cal
 	return cal, usage(err)
 }
 
-// printCalibration prints the file, with what else was learned as comments.
+// printCalibration prints the file.
 func (a *app) printCalibration(cal audio.Calibration, c config.Calibration, out string, asJSON bool) error {
-	c.Frequency, c.Level = config.Hertz(math.Round(cal.FrequencyHz*10)/10), config.DBFS(cal.LevelDBFS)
-	c.Long, c.Length = time.Second, time.Duration(math.Round(cal.LengthS*1000))*time.Millisecond
-	c.NoiseFloor, c.Beeps = config.DBFS(cal.NoiseDBFS), cal.Beeps
-	var b strings.Builder
-	fmt.Fprintf(&b, "# from %d beeps: frequency within %.1f Hz, level within %.1f dB of each other\n", cal.Beeps, cal.FrequencySpreadHz, cal.LevelSpreadDB)
-	if len(cal.HarmonicsDB) > 0 {
-		fmt.Fprintf(&b, "# harmonics, over the fundamental:")
-		for i, v := range cal.HarmonicsDB {
-			fmt.Fprintf(&b, " %d× %.1f dB", i+2, v)
-		}
-		fmt.Fprintln(&b)
+	tenth := func(v float64) float64 { return math.Round(v*10) / 10 }
+	millis := func(s float64) time.Duration { return time.Duration(math.Round(s*1000)) * time.Millisecond }
+	c.Frequency, c.Level = config.Hertz(tenth(cal.FrequencyHz)), config.DBFS(cal.LevelDBFS)
+	c.Long, c.Length = time.Second, millis(cal.LengthS)
+	for _, h := range cal.HarmonicsDB {
+		c.Harmonics = append(c.Harmonics, config.Decibels(h))
 	}
-	fmt.Fprintf(&b, "# %.0f dB more noise would still do; thresholds are for one false long beep in %.0f days of noise (extrapolated)\n", cal.MarginDB, cal.FalseAlarmEveryDays)
-	b.Write(c.YAML())
+	c.NoiseFloor, c.NoiseBand = config.DBFS(cal.NoiseDBFS), config.DBFS(cal.NoiseBandDBFS)
+	c.Margin, c.Beeps = config.Decibels(cal.MarginDB), cal.Beeps
+	c.Spread = &config.Spread{
+		Frequency: config.HertzApart(tenth(cal.FrequencySpreadHz)), Level: config.Decibels(cal.LevelSpreadDB), Length: millis(cal.LengthSpreadS),
+	}
+	c.Thresholds = thresholds(cal.Profile())
+	text := c.YAML()
 	if out != "" {
-		if err := os.WriteFile(out, []byte(b.String()), 0o644); err != nil {
+		if err := os.WriteFile(out, text, 0o644); err != nil {
 			return rigError(err)
 		}
 	}
-	for _, w := range warnings(cal) {
+	for _, w := range cal.Doubts() {
 		fmt.Fprintf(a.err, "resetrig: calibration: %s\n", w)
 	}
 	if asJSON {
 		return json.NewEncoder(a.out).Encode(cal)
 	}
-	_, err := fmt.Fprint(a.out, b.String())
+	_, err := a.out.Write(text)
 	return err
 }
 
-// warnings are what makes a calibration worth less.
-func warnings(c audio.Calibration) []string {
-	var w []string
-	if c.Beeps < 3 {
-		w = append(w, fmt.Sprintf("learned from %d beeps only: three show how much they differ", c.Beeps))
+// thresholds are the detector's, as a calibration file has them.
+func thresholds(p audio.Profile) *config.Thresholds {
+	t := p.Thresholds()
+	return &config.Thresholds{
+		Frequency: config.Percent(t.PitchPercent), Drift: config.Percent(t.DriftPercent),
+		LevelBelow: config.Decibels(t.LevelBelowDB), LevelAbove: config.Decibels(t.LevelAboveDB),
+		Density: config.DBHz(t.LeastCN0), Energy: config.Decibels(t.EnergyDB), FalseAlarm: t.FalseAlarmEvery,
 	}
-	if c.ClippedPercent > 0.1 {
-		w = append(w, fmt.Sprintf("%.1f %% of a second's samples are at full scale, so the level is too low: lower the gain and calibrate again", c.ClippedPercent))
-	}
-	if c.LevelSpreadDB > 6 {
-		w = append(w, fmt.Sprintf("the beeps' levels differ by %.1f dB: does the microphone have automatic gain, or was it moved?", c.LevelSpreadDB))
-	}
-	if c.MarginDB < 10 {
-		w = append(w, fmt.Sprintf("only %.0f dB above what can just be heard: move the microphone nearer", c.MarginDB))
-	}
-	if c.LengthS < 1 {
-		w = append(w, fmt.Sprintf("the beep lasts %.2f s, less than the 1 s of a long one", c.LengthS))
-	}
-	return w
-}
-
-// recordBench records a bench's microphone until enough long beeps were heard.
-func (a *app) recordBench(ctx context.Context, file, wav string, want int, span time.Duration) (bench, device string, err error) {
-	cfg, model, err := a.loadBench(file)
-	if err != nil {
-		return "", "", err
-	}
-	switch {
-	case cfg.Simulate != nil:
-		return "", "", usage(fmt.Errorf("%s: a simulated bench has no sound outside its cycles", cfg.File))
-	case cfg.Ear == nil:
-		return "", "", usage(fmt.Errorf("%s: the bench has no ear", cfg.File))
-	}
-	capture, _, _, err := a.openEar(cfg, model, nil)
-	if err != nil {
-		return "", "", err
-	}
-	defer func() { err = errors.Join(err, capture.Close()) }()
-	ear, err := audio.NewEar(capture, micRate, audio.Profile{}, 0)
-	if err != nil {
-		return "", "", usage(err)
-	}
-	if err := ear.Begin(ctx, wav); err != nil {
-		return "", "", rigError(err)
-	}
-	defer func() { err = errors.Join(err, ear.End(true)) }()
-	fmt.Fprintf(a.err, "resetrig: listening for %d long beeps, for %v at most; let the recorder beep now\n", want, span)
-	heard := map[int]bool{}
-	known := map[string]bool{}
-	for start := time.Now(); time.Since(start) < span && len(heard) < want; {
-		h, err := ear.Listen(ctx, time.Now().Add(250*time.Millisecond))
-		if ctx.Err() != nil {
-			return "", "", context.Cause(ctx)
-		}
-		if err != nil {
-			return "", "", rigError(err)
-		}
-		for _, f := range h.Findings {
-			if !known[f.Name] {
-				known[f.Name] = true
-				fmt.Fprintf(a.err, "resetrig: microphone: %s: %s\n", f.Name, f.Detail)
-			}
-		}
-		for _, b := range h.Beeps {
-			if b.Long && b.Ended && !heard[b.ID] {
-				heard[b.ID] = true
-				fmt.Fprintf(a.err, "resetrig: %d of %d: %.1f Hz, %.2f s, %.1f dBFS\n", len(heard), want, b.FrequencyHz, b.Duration().Seconds(), b.LevelDBFS)
-			}
-		}
-	}
-	return cfg.Name, cfg.Ear.Device, nil
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,7 +13,6 @@ import (
 
 	"resetrig/audio"
 	"resetrig/config"
-	"resetrig/pcm"
 	"resetrig/rig"
 )
 
@@ -39,12 +36,12 @@ With --json it prints one object per beep, and a summary at the end.
 			if err != nil {
 				return usage(err)
 			}
-			if profile.FrequencyHz == 0 && bench == "" {
-				fmt.Fprintln(a.err, "resetrig: without a calibration any long tone counts as the beep, a neighbour's too; see `resetrig calibrate`")
+			if bench == "" {
+				a.worthLess(profile)
 			}
 			switch {
 			case wav != "" && bench == "" && device == "":
-				return a.listenFile(wav, channel, profile, asJSON, explain)
+				return a.listenFile(cmd.Context(), wav, channel, profile, asJSON, explain)
 			case wav == "" && (bench != "") != (device != ""):
 				return a.listenLive(cmd.Context(), bench, device, channel, profile, span, asJSON)
 			}
@@ -106,29 +103,28 @@ func profileOf(frequency, level string, long time.Duration) (audio.Profile, erro
 	return audio.Profile{FrequencyHz: float64(hz), LevelDBFS: float64(dbfs), Long: long}, nil
 }
 
+// worthLess says what an answer is worth without a calibration.
+func (a *app) worthLess(p audio.Profile) {
+	switch {
+	case p.FrequencyHz == 0:
+		fmt.Fprintln(a.err, "resetrig: without a calibration any long tone counts as the beep, a neighbour's too: the answer is worth less; see `resetrig calibrate`")
+	case p.LevelDBFS == 0:
+		fmt.Fprintln(a.err, "resetrig: without the beep's level a neighbour's beep of the same frequency counts too: the answer is worth less; see `resetrig calibrate`")
+	}
+}
+
 // listenFile finds the beeps of a recording.
-func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON, explain bool) error {
-	in := a.in
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return usage(err)
-		}
-		defer f.Close()
-		in = f
-	}
-	r, err := pcm.OpenWAV(bufio.NewReader(in))
+func (a *app) listenFile(ctx context.Context, name string, channel int, p audio.Profile, asJSON, explain bool) error {
+	r, done, err := a.openWAV(ctx, name, channel, pipePatience)
 	if err != nil {
-		return usage(fmt.Errorf("%s: %w", name, err))
+		return usage(err)
 	}
-	if err := r.UseChannel(channel); err != nil {
-		return usage(fmt.Errorf("%s: %w", name, err))
-	}
+	defer func() { _ = done() }() // nothing was written
 	tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if !asJSON {
 		fmt.Fprintf(tw, "onset s\tduration s\tfrequency Hz\tSNR dB\tkind\t\n")
 	}
-	sum, err := audio.Analyze(r, p)
+	sum, err := audio.Analyze(stoppable{r, ctx}, p)
 	for _, b := range sum.Lines {
 		if asJSON {
 			_ = json.NewEncoder(a.out).Encode(b)
@@ -148,6 +144,9 @@ func (a *app) listenFile(name string, channel int, p audio.Profile, asJSON, expl
 	}
 	for _, w := range r.Warnings() {
 		fmt.Fprintf(a.err, "resetrig: %s: %s\n", name, w)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
 	}
 	if err != nil {
 		return usage(fmt.Errorf("%s: %w", name, err))

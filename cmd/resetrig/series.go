@@ -28,6 +28,8 @@ type series struct {
 	params   map[string]string
 	plan     soak.Plan
 	keep     string // sound: fails, all, none, or "" for the bench's usual
+	// wired, if not nil, is told the bench when it was plugged together.
+	wired func(*wiring) error
 }
 
 // result is what a series leaves behind.
@@ -105,6 +107,11 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	w.bench.Observer = observe
+	if s.wired != nil {
+		if err := s.wired(w); err != nil {
+			return res, err
+		}
+	}
 	if w.bench.Operations, err = db.Operations(ctx, cfg.Name); err != nil {
 		return res, rigError(err)
 	}

@@ -119,6 +119,20 @@ type Soak struct {
 	StopAfterFails  int `yaml:"stop-after-fails" jsonschema:"minimum=0" jsonschema_description:"stop after so many fails in a row; 3 unless said otherwise, 0 never"`
 	StopAfterErrors int `yaml:"stop-after-errors" jsonschema:"minimum=0" jsonschema_description:"stop after so many errors in a row; 5 unless said otherwise, 0 never"`
 	Retries         int `yaml:"retries" jsonschema:"minimum=0,maximum=10" jsonschema_description:"how often a cycle that ended in an error is tried again; 1 unless said otherwise"`
+
+	StopAfterInterruptions int      `yaml:"stop-after-interruptions" jsonschema:"minimum=0" jsonschema_description:"do not go on after so many cycles in a row died with the program in the same phase; 3 unless said otherwise, 0 always"`
+	Controls               []string `yaml:"controls" jsonschema_description:"the controls that soaks mix in, unless their plan names others"`
+	ControlsEvery          int      `yaml:"controls-every" jsonschema:"minimum=0" jsonschema_description:"after how many cycles a control is mixed in; 0 is at the start only"`
+	Webhook                *Webhook `yaml:"webhook" jsonschema_description:"who is told of fails, stops, ends and errors of the rig"`
+}
+
+// Webhook is an address that is told of what happens in a soak. URL is final: a
+// variable that it names has been read. It is a secret, since such addresses
+// often hold a token.
+type Webhook struct {
+	URL  rig.Secret `yaml:"url" jsonschema:"required" jsonschema_description:"where a POST is sent; ${RESETRIG_WEBHOOK} takes it from the environment"`
+	Form string     `yaml:"form" jsonschema:"enum=json,enum=ntfy,enum=slack" jsonschema_description:"json (unless said otherwise), ntfy or slack: also what Mattermost and Discord's /slack take"`
+	On   []string   `yaml:"on" jsonschema_description:"what is told, out of fail, stop, end, error, hold; everything unless said otherwise"`
 }
 
 // Simulate describes the simulated recorder and rig. Which models and faults
@@ -268,7 +282,7 @@ func System() Env { return Env{Lookup: os.LookupEnv, ReadFile: ReadFile} }
 // the result are joined with that folder. The error is Problems.
 func LoadBench(name string, data []byte, env Env) (*Bench, error) {
 	d, usable := open(name, data)
-	b := &Bench{File: name, Soak: Soak{StopAfterFails: 3, StopAfterErrors: 5, Retries: 1}}
+	b := &Bench{File: name, Soak: Soak{StopAfterFails: 3, StopAfterErrors: 5, Retries: 1, StopAfterInterruptions: 3}}
 	if usable {
 		d.variables(d.root, nil)
 		d.load(d.root, nil, b)

@@ -37,6 +37,14 @@ func (d *document) bench(b *Bench) {
 	if b.Ear != nil {
 		d.ear(b, real)
 	}
+	if b.Soak.ControlsEvery > 0 && len(b.Soak.Controls) == 0 {
+		d.bad(path{"soak", "controls-every"}, "there are no controls", "name some, like controls: [control-no-press]")
+	}
+	if w := b.Soak.Webhook; w != nil {
+		for i, on := range w.On {
+			d.word(on, []string{"fail", "stop", "end", "error", "hold"}, path{"soak", "webhook", "on", strconv.Itoa(i)})
+		}
+	}
 	if !real {
 		d.simulated(b)
 	}

@@ -30,6 +30,8 @@ func loadKind(kind, name string, data []byte) error {
 		_, err = config.LoadModel(name, data)
 	case "calibration":
 		_, err = config.LoadCalibration(name, data)
+	case "plan":
+		_, err = config.LoadPlan(name, data)
 	case "baseline":
 		_, err = config.LoadBaseline(name, data)
 	default:

@@ -13,7 +13,7 @@ import (
 )
 
 // SchemaKinds are the kinds of files that have a schema.
-func SchemaKinds() []string { return []string{"bench", "scenario", "model", "calibration"} }
+func SchemaKinds() []string { return []string{"bench", "scenario", "model", "calibration", "plan"} }
 
 // Schema is the JSON Schema (draft 2020-12) of a kind of file, for editors. It
 // is made from the same structs and tags that the files are loaded with; rules
@@ -27,6 +27,8 @@ func Schema(kind string) ([]byte, error) {
 		v = &scenarioFile{}
 	case "model":
 		v = &Model{}
+	case "plan":
+		v = &Plan{}
 	case "calibration":
 		v = &Calibration{}
 	default:
@@ -123,6 +125,8 @@ func (g *generator) mapped(t reflect.Type) *jsonschema.Schema {
 			s.OneOf = append(s.OneOf, &jsonschema.Schema{Required: []string{kind}})
 		}
 		return byName(s)
+	case reflect.TypeFor[PlanEntries]():
+		return &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, g.of(&PlanEntry{})}}}
 	case reflect.TypeFor[steps]():
 		return &jsonschema.Schema{Type: "array"}
 	}

@@ -18,9 +18,10 @@ var beyondSchema = map[string][]string{
 	"a parser keeps one of two equal keys, or refuses the file itself": {
 		"bench/duplicate-key", "bench/duplicate-relay", "scenario/duplicate-key", "scenario/step-duplicate-key", "model/duplicate-key",
 		"bench/second-document", "scenario/second-document", "model/second-document", "bench/empty", "scenario/empty", "model/empty",
-		"bench/not-yaml", "bench/not-utf8", "bench/tab", "scenario/tab", "bench/anchor",
+		"plan/duplicate-key", "bench/not-yaml", "bench/not-utf8", "bench/tab", "scenario/tab", "bench/anchor",
 	},
 	"depends on another key, or on a default": {
+		"plan/controls-every-without-controls", "plan/sequential-without-prove",
 		"bench/identity-missing", "bench/url-missing", "bench/login-password-missing", "bench/login-two-passwords",
 		"bench/relay-active-missing", "bench/relay-pin-missing", "bench/relay-min-over-max", "bench/two-relays-one-pin",
 		"bench/press-kept", "bench/relay-kept-by-periph", "bench/relay-web-address", "bench/press-normally-closed", "bench/press-without-bound",
@@ -33,9 +34,11 @@ var beyondSchema = map[string][]string{
 	},
 	"depends on the environment or on another file": {
 		"bench/login-variable-unset", "bench/login-file-missing", "bench/login-variable-in-text",
+		"bench/soak-webhook-variable-unset", "plan/window-zone",
 	},
 	"is a limit on a number with a unit, or on what stands in a text": {
 		"bench/relay-settle-too-long", "bench/press-bound-too-long", "bench/sense-debounce-too-long", "bench/sense-tcp-port",
+		"plan/label-empty", "plan/prove-shares", "plan/window-days", "plan/window-empty",
 		"bench/mac-multicast", "bench/discovery", "bench/url-with-path",
 		"scenario/step-zero-time", "scenario/restarted-stable-too-long", "scenario/hold-cap-too-short", "scenario/hear-limits",
 		"calibration/limits", "calibration/drowned", "model/beep-range", "model/beep-long", "model/ignore-pattern", "scenario/mark-nothing", "scenario/mark-config-key",

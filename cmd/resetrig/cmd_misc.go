@@ -51,7 +51,7 @@ func (a *app) scenariosCommand() *cobra.Command {
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema bench|scenario|model|calibration",
+		Use:       "schema bench|scenario|model|calibration|plan",
 		Short:     "The JSON Schema of a kind of file, for editors",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: config.SchemaKinds(),

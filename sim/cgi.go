@@ -160,6 +160,9 @@ func (w dahua) magicBox(u *user, verb string, args []arg) answer {
 		case "shutdown":
 			w.after(time.Second, func() { w.newLife(); w.enter(halted); w.room.hum(w.now, humOff) })
 		default:
+			if w.faults[resetRefused] {
+				return refusedWriteBody()
+			}
 			want := "0"
 			if w.quirk(resetTypeOne) {
 				want = "1"
@@ -167,7 +170,7 @@ func (w dahua) magicBox(u *user, verb string, args []arg) answer {
 			if t := argOf(args, "type"); w.quirk(resetEnvelopeOnly) || t != want && (t != "" || want != "0") {
 				return w.badRequest()
 			}
-			if w.commandReset(); w.quirk(resetDrops) {
+			if w.commandReset(keeping{}); w.quirk(resetDrops) {
 				return answer{drop: true}
 			}
 		}
@@ -241,6 +244,9 @@ func (w dahua) configManager(u *user, verb string, args []arg) answer {
 			return w.forbidden()
 		}
 		names := namesOf(args)
+		if w.faults[resetRefused] {
+			return refusedWriteBody()
+		}
 		if len(names) == 0 || verb == "restore" && w.quirk(restoreFails) {
 			return w.badRequest()
 		}

@@ -21,6 +21,7 @@ func (s *Server) control(ctx context.Context, l net.Listener) {
 		reply(rw, 200, s.w.Truth())
 	})
 	mux.HandleFunc("GET /faults", func(rw http.ResponseWriter, r *http.Request) { reply(rw, 200, Faults()) })
+	mux.HandleFunc("GET /quirks", func(rw http.ResponseWriter, r *http.Request) { reply(rw, 200, Quirks()) })
 	command := func(path string, do func(r *http.Request) error) {
 		mux.HandleFunc("POST "+path, func(rw http.ResponseWriter, r *http.Request) {
 			s.catchUp(r.Context())

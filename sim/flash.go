@@ -13,6 +13,7 @@ type flash struct {
 	agreed      bool // DevInit.setProtocolAgree was called
 	users       []user
 	tables      []*table
+	key         int           // number of its TLS key
 	clockSet    bool          // since the last reset
 	clockOffset time.Duration // of its clock from the World's
 }
@@ -100,6 +101,15 @@ func (f *flash) row(name string) (*table, string) {
 func (f *flash) value(name, key string) string {
 	v, _ := f.table(name).get(key)
 	return v
+}
+
+// keepNetwork takes the network's settings of another flash.
+func (f *flash) keepNetwork(old *flash) {
+	for i, t := range f.tables {
+		if t.name == "Network" {
+			f.tables[i] = old.table("Network")
+		}
+	}
 }
 
 func (f *flash) setAddress(ip string) { f.table("Network").set("eth0.IPAddress", ip) }

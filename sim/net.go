@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -28,10 +29,14 @@ const (
 )
 
 // RoundTripper is the simulated network between the rig and the unit. Requests
-// and answers go over it as real bytes, and cost time of the World.
-func (w *World) RoundTripper() http.RoundTripper { return tripper{w} }
+// and answers go over it as real bytes, and cost time of the World. For https
+// it takes every certificate, see RoundTripperTLS.
+func (w *World) RoundTripper() http.RoundTripper { return tripper{w, nil} }
 
-type tripper struct{ w *World }
+type tripper struct {
+	w      *World
+	verify func(tls.ConnectionState) error
+}
 
 // reached is how far a connection to the unit gets now.
 type reached int
@@ -47,20 +52,25 @@ func (w *World) reach(host, port string) reached {
 	switch {
 	case w.cutOff() || !u.running || u.phase < linked || u.phase > ready || host != w.address():
 		return silent
-	case u.phase == linked || port != w.port:
+	case u.phase == linked || w.door(port) == noDoor:
 		return rejecting
 	}
 	return serving
 }
 
-// RoundTrip does what http.Transport would do, in the World's time. It fires
-// the request's httptrace hooks, so that a client can tell a unit that takes
-// connections and says nothing from one that is silent.
+// RoundTrip does what http.Transport would do, in the World's time, except
+// that it neither asks for compression nor undoes it. It fires the request's
+// httptrace hooks, so that a client can tell a unit that takes connections and
+// says nothing from one that is silent. An answer that never ends comes piece
+// by piece as its body is read, in the World's time too.
 func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	w, ctx := t.w, req.Context()
-	host, port := req.URL.Hostname(), req.URL.Port()
+	host, port, secure := req.URL.Hostname(), req.URL.Port(), req.URL.Scheme == "https"
 	if port == "" {
 		port = "80"
+		if secure {
+			port = "443"
+		}
 	}
 	addr := net.JoinHostPort(host, port)
 	trace := httptrace.ContextClientTrace(ctx)
@@ -75,8 +85,8 @@ func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write request: %w", err)
 	}
-	if req.URL.Scheme != "http" {
-		return nil, fmt.Errorf("simulated network: scheme %q: the unit speaks http", req.URL.Scheme)
+	if !secure && req.URL.Scheme != "http" {
+		return nil, fmt.Errorf("simulated network: scheme %q: want http or https", req.URL.Scheme)
 	}
 	if trace.GetConn != nil {
 		trace.GetConn(addr)
@@ -84,12 +94,18 @@ func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace.ConnectStart != nil {
 		trace.ConnectStart("tcp", addr)
 	}
-	err = w.connect(ctx, host, port)
+	life, err := w.connect(ctx, host, port)
 	if trace.ConnectDone != nil {
 		trace.ConnectDone("tcp", addr, err)
 	}
 	if err != nil {
 		return nil, err
+	}
+	var state *tls.ConnectionState
+	if secure {
+		if state, err = t.secure(ctx, trace, host, port, life); err != nil {
+			return nil, err
+		}
 	}
 	if trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
@@ -97,27 +113,50 @@ func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
 	}
-	raw, err := w.exchange(ctx, sent.Bytes())
+	r, life, err := w.exchange(ctx, sent.Bytes(), port, secure)
 	if err != nil {
 		return nil, err
 	}
 	if trace.GotFirstResponseByte != nil {
 		trace.GotFirstResponseByte()
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(raw)), req)
+	var wire io.Reader = bytes.NewReader(r.raw)
+	if r.more != nil {
+		wire = &stream{w: w, ctx: ctx, life: life, reply: r}
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(wire), req)
 	if err != nil {
 		return nil, fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
 	}
+	resp.TLS = state
 	return resp, nil
 }
 
-// connect is TCP's handshake.
-func (w *World) connect(ctx context.Context, host, port string) error {
+// secure is the TLS handshake, and the client's look at the certificate.
+func (t tripper) secure(ctx context.Context, trace *httptrace.ClientTrace, host, port string, life uint64) (*tls.ConnectionState, error) {
+	if trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	state, err := t.w.handshake(ctx, host, port, life)
+	if err == nil && t.verify != nil {
+		err = t.verify(state)
+	}
+	if trace.TLSHandshakeDone != nil {
+		trace.TLSHandshakeDone(state, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &state, nil
+}
+
+// connect is TCP's handshake. It gives the unit's life in which it was made.
+func (w *World) connect(ctx context.Context, host, port string) (uint64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fail := func(err error) error {
+	fail := func(err error) (uint64, error) {
 		n, _ := strconv.Atoi(port)
-		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(host), Port: n}, Err: err}
+		return 0, &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.ParseIP(host), Port: n}, Err: err}
 	}
 	if err := w.advance(ctx, w.now+drawBetween(w.netRnd, tripLeast, tripMost)); err != nil {
 		return fail(err)
@@ -131,41 +170,86 @@ func (w *World) connect(ctx context.Context, host, port string) error {
 	case rejecting:
 		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
-	return nil
+	return w.life, nil
 }
 
 // exchange sends a request's bytes over an open connection and waits for the
-// answer's.
-func (w *World) exchange(ctx context.Context, sent []byte) ([]byte, error) {
+// first bytes of the reply.
+func (w *World) exchange(ctx context.Context, sent []byte, port string, secure bool) (reply, uint64, error) {
 	req, body, err := parse(bufio.NewReader(bytes.NewReader(sent)))
 	if err != nil {
-		return nil, err
+		return reply{}, 0, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fail := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }
+	fail := func(err error) (reply, uint64, error) {
+		return reply{}, 0, &net.OpError{Op: "read", Net: "tcp", Err: err}
+	}
 	life := w.life
 	if err := w.advance(ctx, w.now+drawBetween(w.netRnd, tripLeast, tripMost)); err != nil {
-		return nil, fail(err)
+		return fail(err)
 	}
 	if life == w.life && !w.cutOff() {
-		raw, takes, hang := w.respond(req, body)
-		if !hang {
-			if err := w.advance(ctx, w.now+takes); err != nil {
-				return nil, fail(err)
+		r := w.behind(port, req, body, secure)
+		if !r.hang {
+			if err := w.advance(ctx, w.now+r.takes); err != nil {
+				return fail(err)
+			}
+			if r.drop {
+				return fail(os.NewSyscallError("read", syscall.ECONNRESET))
 			}
 			if life == w.life && !w.cutOff() {
-				return raw, nil
+				return r, life, nil
 			}
 		}
 	}
-	if w.unit.running && life != w.life { // it restarted under the connection
-		return nil, fail(os.NewSyscallError("read", syscall.ECONNRESET))
+	return fail(w.wait(ctx, life))
+}
+
+// behind is the reply of whatever listens on a port to a request.
+func (w *World) behind(port string, req *http.Request, body []byte, secure bool) reply {
+	switch d := w.door(port); {
+	case d == otherDoor || d == noDoor:
+		return reply{drop: true}
+	case d == tlsDoor && !secure:
+		return reply{raw: answer{status: 400, kind: "text/html", body: "<html><body>400 The plain HTTP request was sent to HTTPS port</body></html>\r\n"}.bytes(false)}
 	}
-	if err := w.advance(ctx, w.now+hangBound); err != nil {
-		return nil, fail(err)
+	return w.respond(req, body, secure)
+}
+
+// stream is a reply that comes in pieces.
+type stream struct {
+	w    *World
+	ctx  context.Context // of the request whose body this is
+	life uint64
+	reply
+	left []byte
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if len(s.raw) > 0 {
+		n := copy(p, s.raw)
+		s.raw = s.raw[n:]
+		return n, nil
 	}
-	return nil, fail(os.NewSyscallError("read", syscall.ETIMEDOUT))
+	if len(s.left) == 0 {
+		w := s.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		err := w.advance(s.ctx, w.now+s.pause)
+		if err == nil && (s.life != w.life || w.cutOff()) {
+			err = w.wait(s.ctx, s.life)
+		}
+		if err != nil {
+			return 0, &net.OpError{Op: "read", Net: "tcp", Err: err}
+		}
+		if s.left = s.more(); len(s.left) == 0 {
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, s.left)
+	s.left = s.left[n:]
+	return n, nil
 }
 
 // maxBody is how much of a request's body the server reads.

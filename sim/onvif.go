@@ -8,6 +8,8 @@ import (
 // wsGroup is where WS-Discovery asks everybody.
 const wsGroup = "239.255.255.250"
 
+const wsPort = "3702"
+
 // onvif speaks ONVIF's device management, and nothing else.
 type onvif struct{ *World }
 

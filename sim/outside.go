@@ -70,6 +70,6 @@ func (w dahua) createAccount(q rpcRequest) rpcAnswer {
 	if json.Unmarshal(content, &p) != nil || p.Name != "admin" || !w.password(p.Password) {
 		return bad
 	}
-	f.provision(p.Password)
+	w.activate(p.Password)
 	return rpcOK(nil)
 }

@@ -74,8 +74,10 @@ func (w plain) route(req *http.Request, body []byte) answer {
 		default:
 			return answer{status: 400, body: "bad request\n"}
 		}
+	case path == "POST /reset" && w.faults[resetRefused]:
+		return answer{status: 500, body: "not reset\n"}
 	case path == "POST /reset":
-		w.commandReset()
+		w.commandReset(keeping{})
 	case path == "POST /reboot":
 		w.commandReboot()
 	default:

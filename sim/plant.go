@@ -38,6 +38,10 @@ type unit struct {
 	bricked      bool
 	killed       bool // by dead-after-reset
 	looping      bool // by boots-forever
+	frozen       bool // by frozen-at-logo: until its power goes
+	unkept       bool // by activation-lost: its password goes with the next start
+	telnet       bool // by extra-port
+	keeps        keeping
 	taken        bool // the reset was taken, and no restart came since
 	boots        int
 	resets       int
@@ -48,6 +52,9 @@ type unit struct {
 	writeEnds    time.Duration
 	stranger     *flash // what another unit at this address holds
 }
+
+// keeping is what a reset spares.
+type keeping struct{ network, users bool }
 
 // up reports whether its operating system runs.
 func (u *unit) up() bool { return u.phase >= kernel && u.phase <= ready }
@@ -85,7 +92,7 @@ func (w *World) powerDown() {
 func (w *World) newLife() {
 	w.life++
 	w.room.silence(w.now)
-	w.server.forget()
+	w.forget()
 }
 
 func (w *World) enter(p phase) { w.unit.phase = p }
@@ -97,7 +104,8 @@ func (w *World) has(fault string) bool { return w.act == acted && w.faults[fault
 func (w *World) powerUp() {
 	u := &w.unit
 	w.newLife()
-	u.running, u.taken, u.writeEnds = true, false, 0
+	u.running, u.taken, u.writeEnds, u.frozen = true, false, 0, false
+	w.loseActivation()
 	u.powerUpAt = w.now
 	first := w.act == acting
 	if first {
@@ -167,6 +175,11 @@ func (w *World) take() {
 	done := w.write()
 	if !w.faults[noBeep] {
 		w.room.tone(w.now+begins, w.now+begins+beeps, w.model.Beep.LevelDBFS, ownBuzzer)
+		if w.quirk(beepsTwice) {
+			const gap = 400 * time.Millisecond
+			w.room.tone(w.now+begins+beeps+gap, w.now+begins+2*beeps+gap, w.model.Beep.LevelDBFS, ownBuzzer)
+			beeps += beeps + gap
+		}
 		done = max(done, begins+beeps)
 	}
 	w.after(done, func() {
@@ -180,7 +193,7 @@ func (w *World) take() {
 // write resets the flash and says how long that takes.
 func (w *World) write() time.Duration {
 	w.enter(resetting)
-	w.server.forget()
+	w.forget()
 	d := w.between(w.model.LeastWrite, w.model.MostWrite)
 	w.unit.writeEnds = w.now + d
 	w.applyReset()
@@ -188,7 +201,7 @@ func (w *World) write() time.Duration {
 }
 
 // commandReset is Way 1: the reset command was accepted.
-func (w *World) commandReset() {
+func (w *World) commandReset(k keeping) {
 	w.beginAct()
 	if w.act == acting {
 		w.beginReset()
@@ -196,6 +209,13 @@ func (w *World) commandReset() {
 	w.after(w.between(500*time.Millisecond, 1500*time.Millisecond), func() {
 		if w.has(resetIgnored) {
 			w.restart()
+			return
+		}
+		w.unit.keeps = k
+		if w.has(rebootMissing) {
+			w.applyReset()
+			w.unit.taken = false
+			w.forget()
 			return
 		}
 		w.after(w.write(), w.restart)
@@ -229,15 +249,32 @@ func (w *World) wipe() {
 	case w.has(addressMoved):
 		fresh.setAddress(otherAddress(u.home))
 	}
+	k := u.keeps
+	u.keeps = keeping{}
+	if k.network {
+		fresh.keepNetwork(old)
+	}
+	if k.users {
+		fresh.users, fresh.initialised, fresh.agreed = old.users, old.initialised, old.agreed
+	}
+	if !w.quirk(clock1970) {
+		fresh.clockSet, fresh.clockOffset = old.clockSet, old.clockOffset
+	}
+	if fresh.key = old.key; w.quirk(newKey) {
+		fresh.key++
+	}
+	u.telnet = u.telnet || w.quirk(extraPort) || w.has(extraPort)
 	if w.has(resetPartialPassword) {
 		fresh.tables = old.tables
 	}
 	if w.has(resetPartialConfig) {
 		fresh.users, fresh.initialised, fresh.agreed = old.users, old.initialised, old.agreed
 	}
-	u.flash = fresh
+	u.flash, u.unkept = fresh, false
 	u.resets++
-	w.server.unlock()
+	if !w.quirk(lockKept) {
+		w.server.unlock()
+	}
 }
 
 // restart is a start without a loss of power: the pins are not looked at.
@@ -250,8 +287,10 @@ func (w *World) restart() {
 	if u.taken && w.has(defaultRevertsCycle) && u.oldState != nil {
 		u.revertsCycle = true
 	}
+	u.frozen = u.taken && w.has(frozenAtLogo)
 	u.taken = false
 	u.writeEnds = 0
+	w.loseActivation()
 	if u.bricked || u.killed {
 		w.enter(dead)
 		return
@@ -284,6 +323,9 @@ func (w *World) boot(d time.Duration) {
 			w.alarm()
 		}
 	})
+	if u.frozen {
+		return
+	}
 	w.after(max(link, d), func() { w.enter(linked) })
 	w.after(max(listen, d), func() { w.enter(starting); u.readyAt = u.bootEnds })
 	w.after(total, w.becomeReady)
@@ -310,7 +352,7 @@ func (w *World) becomeReady() {
 		w.after(w.between(5*time.Second, 15*time.Second), func() {
 			if u.oldState != nil {
 				u.flash, u.oldState, u.revertsReady = u.oldState, nil, false
-				w.server.forget()
+				w.forget()
 			}
 		})
 	}
@@ -345,10 +387,30 @@ func (w *World) neighbour(d time.Duration) {
 	})
 }
 
+// activate gives the administrator of an uninitialised unit a password.
+func (w *World) activate(password string) {
+	w.front().provision(password)
+	w.unit.unkept = w.faults[activationLost]
+}
+
+// loseActivation is the start after which that password is gone.
+func (w *World) loseActivation() {
+	u := &w.unit
+	if !u.unkept {
+		return
+	}
+	u.unkept = false
+	u.flash.initialised, u.flash.agreed = false, false
+	if a := u.flash.user("admin"); a != nil {
+		a.password = ""
+	}
+}
+
 // mend undoes what a cycle's faults did, as if someone had put it right.
 func (w *World) mend() {
 	u := &w.unit
 	w.wires.welded, w.wires.open = [2]bool{}, [2]bool{}
+	u.unkept, u.telnet = false, w.quirk(extraPort) && u.telnet
 	u.stranger, u.oldState, u.revertsReady, u.revertsCycle = nil, nil, false, false
 	if u.next != nil {
 		u.flash, u.next = u.next, nil
@@ -357,8 +419,8 @@ func (w *World) mend() {
 		u.flash.setAddress(u.home)
 	}
 	late := u.phase >= bootloader && u.phase < ready && u.bootEnds > w.now+w.model.MostBoot
-	if u.killed || u.looping || late {
-		u.killed, u.looping = false, false
+	if u.killed || u.looping || u.frozen || late {
+		u.killed, u.looping, u.frozen = false, false, false
 		if u.running {
 			w.restart()
 		}

@@ -193,7 +193,7 @@ func TestWordsAreChecked(t *testing.T) {
 	}{
 		{"fault", sim.Options{Faults: []sim.Fault{{Name: "no-beeb", Probability: 1}}}, `unknown simulated fault "no-beeb"; did you mean "no-beep"?`},
 		{"probability", sim.Options{Faults: []sim.Fault{{Name: "no-beep", Probability: 1.5}}}, `want 0 to 1`},
-		{"url", sim.Options{URL: "https://192.168.1.50"}, `want http://host`},
+		{"url", sim.Options{URL: "ftp://192.168.1.50"}, `want http://host`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := sim.New(c.o)

@@ -323,7 +323,10 @@ func (w dahua) rpcReset(q rpcRequest, u *user) rpcAnswer {
 	if u.group != "admin" || p.Password != u.password {
 		return rpcError(codeNoAuthority, "Component error: no authority!")
 	}
-	w.commandReset()
+	if w.faults[resetRefused] {
+		return rpcError(codeInternal, "Component error: internal error!")
+	}
+	w.commandReset(keeping{})
 	return rpcOK(nil)
 }
 
@@ -337,6 +340,9 @@ func (w dahua) rpcRestore(q rpcRequest) rpcAnswer {
 	if q.Method == "configManager.restoreExcept" {
 		p.Names = w.front().except(p.Names)
 	} else if w.quirk(restoreFails) {
+		return rpcError(codeInternal, "Component error: internal error!")
+	}
+	if w.faults[resetRefused] {
 		return rpcError(codeInternal, "Component error: internal error!")
 	}
 	if w.faults[refusedWrite] || !w.restoreTables(p.Names) {

@@ -1,13 +1,12 @@
 package sim
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,13 +17,24 @@ import (
 // ServeOptions say where a simulated unit is served in real time.
 type ServeOptions struct {
 	// Options of the World. An empty URL becomes that of Listen, so that
-	// discovery tells the address at which the unit really answers.
+	// discovery tells the address at which the unit really answers. An https URL
+	// is refused: TLS comes by the model's quirks or by ListenTLS.
 	Options
-	Listen  string // TCP address of the unit's web server, ":0" chooses a port
-	Control string // TCP address of the control port; "" has none
-	// DHIP is the UDP address for discovery; "" has none. It takes unicast and
-	// what the system delivers to that address; it joins no multicast group.
-	DHIP string
+	Listen string // TCP address of the unit's web server, ":0" chooses a port
+	// ListenTLS is the TCP address of its TLS; "" is a free port beside Listen
+	// where a quirk gives the unit TLS, and none elsewhere. An address gives any
+	// unit TLS.
+	ListenTLS string
+	// OtherPorts is the host on which the unit's other TCP ports are open, under
+	// their own numbers; "" opens none.
+	OtherPorts string
+	Control    string // TCP address of the control port; "" has none
+	// DHIP and WSD are the UDP addresses of the two discoveries; "" has none.
+	// They take unicast and what the system delivers to that address.
+	DHIP, WSD string
+	// Groups names the network interface on which both discoveries' multicast
+	// groups are joined at their own ports; "" joins none.
+	Groups string
 	// Sound, if not nil, gets the microphone's sound as it comes: signed
 	// 16-bit little-endian samples, mono, Options.Rate a second, no header. A
 	// write must not block for long; an error ends the sound, nothing else.
@@ -33,16 +43,17 @@ type ServeOptions struct {
 
 // Server is a World that runs in real time.
 //
-// The unit's web server is there only when the unit has booted so far: before,
+// The unit's TCP ports are there only when the unit has booted so far: before,
 // and without power, connections are refused, since a program cannot be absent
 // from loopback in another way. While it serves, requests and answers are
 // those of the World. After a reset that moves the unit to another address the
-// port stays closed.
+// ports stay closed.
 //
 // The control port speaks HTTP with JSON answers:
 //
 //	GET  /state            everything that is true now, see Truth
 //	GET  /faults           all faults by name, see FaultInfo
+//	GET  /quirks           all quirks by name, see QuirkInfo
 //	POST /power?on=true    commands the power relay: the DUT powered or not
 //	POST /reset?on=true    commands the reset relay: the pins shorted or not
 //	POST /cycle?n=3        BeginCycle: draws the faults of cycle 3
@@ -52,8 +63,8 @@ type ServeOptions struct {
 // A POST answers with the state after it, and 400 with {"error":…} for a value
 // that it does not understand. Parameters may come as a form as well.
 type Server struct {
-	// Addr, ControlAddr and DHIPAddr are where it listens; "" where it does not.
-	Addr, ControlAddr, DHIPAddr string
+	// Where it listens; "" where it does not.
+	Addr, TLSAddr, ControlAddr, DHIPAddr, WSDAddr string
 
 	w      *World
 	clock  rig.Clock
@@ -62,9 +73,9 @@ type Server struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu   sync.Mutex
-	http net.Listener // nil while the unit does not listen
-	err  error        // what ended it, or keeps it from listening
+	mu    sync.Mutex
+	gates []*gate
+	err   error // what ended it, or keeps it from listening
 }
 
 // tick is how often the plant is brought up to real time.
@@ -78,7 +89,22 @@ func Serve(ctx context.Context, o ServeOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simulated unit: %w", err)
 	}
-	s := &Server{Addr: first.Addr().String(), clock: rig.System(), http: first}
+	s := &Server{Addr: first.Addr().String(), clock: rig.System()}
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	if err := s.start(ctx, o, first); err != nil {
+		s.cancel(err)
+		s.wg.Wait()
+		first.Close()
+		s.shut()
+		return nil, err
+	}
+	s.wg.Go(func() { s.run(ctx, o.Sound) })
+	return s, nil
+}
+
+// start opens everything.
+func (s *Server) start(ctx context.Context, o ServeOptions, first net.Listener) (err error) {
+	var lc net.ListenConfig
 	if o.URL == "" {
 		o.URL = "http://" + s.Addr
 	}
@@ -86,42 +112,57 @@ func Serve(ctx context.Context, o ServeOptions) (*Server, error) {
 	if o.Start.IsZero() {
 		o.Start = s.began
 	}
+	if o.ListenTLS != "" {
+		o.Quirks = append([]string{https}, o.Quirks...)
+	}
 	if s.w, err = New(o.Options); err != nil {
-		first.Close()
-		return nil, err
+		return err
+	}
+	if s.w.port == "80" && s.w.tlsPort != "" && s.w.tlsPort != "443" {
+		return fmt.Errorf("simulated unit in real time at %s: want an http URL", o.URL)
 	}
 	s.offset = s.w.now
-	ctx, s.cancel = context.WithCancelCause(ctx)
-	fail := func(err error) (*Server, error) {
-		s.cancel(err)
-		s.wg.Wait()
-		first.Close()
-		return nil, err
+	s.gates = []*gate{{addr: s.Addr, port: s.w.port, l: first}}
+	if s.w.tlsPort != "" {
+		if o.ListenTLS == "" {
+			host, _, err := net.SplitHostPort(s.Addr)
+			if err != nil {
+				return fmt.Errorf("simulated unit: %w", err)
+			}
+			o.ListenTLS = net.JoinHostPort(host, "0")
+		}
+		l, err := lc.Listen(ctx, "tcp", o.ListenTLS)
+		if err != nil {
+			return fmt.Errorf("simulated unit's TLS port: %w", err)
+		}
+		s.TLSAddr = l.Addr().String()
+		_, s.w.tlsPort, _ = net.SplitHostPort(s.TLSAddr)
+		s.gates = append(s.gates, &gate{addr: s.TLSAddr, port: s.w.tlsPort, tls: s.w.tlsConfig(), l: l})
+	}
+	if o.OtherPorts != "" {
+		for _, p := range append([]int{telnetPort}, s.w.model.Ports...) {
+			n := strconv.Itoa(p)
+			s.gates = append(s.gates, &gate{addr: net.JoinHostPort(o.OtherPorts, n), port: n, mute: true})
+		}
 	}
 	if o.Control != "" {
 		l, err := lc.Listen(ctx, "tcp", o.Control)
 		if err != nil {
-			return fail(fmt.Errorf("simulated unit's control port: %w", err))
+			return fmt.Errorf("simulated unit's control port: %w", err)
 		}
 		s.ControlAddr = l.Addr().String()
 		s.control(ctx, l)
 	}
-	if o.DHIP != "" {
-		c, err := lc.ListenPacket(ctx, "udp", o.DHIP)
-		if err != nil {
-			return fail(fmt.Errorf("simulated unit's discovery port: %w", err))
+	if err := s.discoveries(ctx, o); err != nil {
+		return err
+	}
+	for _, g := range s.gates {
+		if g.l != nil {
+			s.accept(ctx, g, g.l)
 		}
-		s.DHIPAddr = c.LocalAddr().String()
-		s.discovery(ctx, c, dhipPort)
 	}
-	if s.w.serving() {
-		s.accept(ctx, first)
-	} else {
-		first.Close()
-		s.http = nil
-	}
-	s.wg.Go(func() { s.run(ctx, o.Sound) })
-	return s, nil
+	s.follow(ctx)
+	return nil
 }
 
 // World is the World behind the Server, whose relays may be switched directly.
@@ -171,12 +212,7 @@ func (s *Server) run(ctx context.Context, sound io.Writer) {
 		}
 		s.follow(ctx)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.http != nil {
-		s.http.Close()
-		s.http = nil
-	}
+	s.shut()
 }
 
 // now is real time as the World counts it.
@@ -191,114 +227,4 @@ func (s *Server) catchUp(ctx context.Context) {
 	defer w.mu.Unlock()
 	// The error is the cancelled ctx, which ends the loop around this.
 	_ = w.advance(ctx, s.now().Sub(w.start))
-}
-
-// serving reports whether the unit's web server takes connections.
-func (w *World) serving() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.reach(w.unit.home, w.port) == serving
-}
-
-// follow opens and closes the unit's port as the unit does.
-func (s *Server) follow(ctx context.Context) {
-	want := s.w.serving()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case want && s.http == nil:
-		var lc net.ListenConfig
-		l, err := lc.Listen(ctx, "tcp", s.Addr)
-		s.err = nil
-		if err != nil {
-			if ctx.Err() == nil {
-				s.err = fmt.Errorf("simulated unit cannot listen again: %w", err) // tried again at the next tick
-			}
-			return
-		}
-		s.http = l
-		s.accept(ctx, l)
-	case !want && s.http != nil:
-		s.http.Close()
-		s.http = nil
-	}
-}
-
-// accept serves connections until the listener is closed.
-func (s *Server) accept(ctx context.Context, l net.Listener) {
-	s.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.wg.Go(func() { s.answer(ctx, c) })
-		}
-	})
-}
-
-// patience is how long a client may take to say what it wants.
-const patience = 30 * time.Second
-
-// answer serves one request, which is all that a connection has.
-func (s *Server) answer(ctx context.Context, c net.Conn) {
-	ctx, cancel := rig.WithTimeout(ctx, s.clock, patience)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	defer c.Close()
-	req, body, err := parse(bufio.NewReader(c))
-	if err != nil {
-		return
-	}
-	s.catchUp(ctx)
-	w := s.w
-	w.mu.Lock()
-	life := w.life
-	raw, takes, hang := w.respond(req, body)
-	w.mu.Unlock()
-	if hang {
-		// Silent until the client or the Server has had enough.
-		_, _ = io.Copy(io.Discard, c)
-		return
-	}
-	if s.clock.Sleep(ctx, takes) != nil {
-		return
-	}
-	s.catchUp(ctx)
-	w.mu.Lock()
-	gone := life != w.life
-	w.mu.Unlock()
-	if tcp, ok := c.(*net.TCPConn); ok && gone {
-		_ = tcp.SetLinger(0) // a reset, as from a unit that restarts
-		return
-	}
-	_, _ = c.Write(raw) // a client that went away is its own affair
-}
-
-// discovery answers searches, as those to a port of the unit.
-func (s *Server) discovery(ctx context.Context, c net.PacketConn, port string) {
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	s.wg.Go(func() {
-		defer stop()
-		defer c.Close()
-		b := make([]byte, 64<<10)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil {
-				continue // a refused answer of before: the next search is another
-			}
-			s.w.mu.Lock()
-			answers := s.w.discovered(port, b[:n], false)
-			if s.w.cutOff() {
-				answers = nil
-			}
-			s.w.mu.Unlock()
-			for _, a := range answers {
-				_, _ = c.WriteTo(a, from)
-			}
-		}
-	})
 }

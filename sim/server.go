@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +12,7 @@ import (
 // server is what the unit's web server holds in memory.
 type server struct {
 	key      *rsa.PrivateKey
+	certs    map[string]keyed
 	nonces   nonces
 	sessions map[string]*session
 	ids      uint32
@@ -22,10 +23,14 @@ type server struct {
 	refusals    int             // in the whole life of the World
 }
 
-// forget drops what does not survive a restart. A lock does not either.
-func (s *server) forget() {
-	s.nonces, s.sessions = nonces{}, nil
-	s.unlock()
+// forget drops what does not survive a restart. A lock does not either, unless
+// it is the unit's quirk.
+func (w *World) forget() {
+	s := &w.server
+	s.nonces, s.sessions, s.recent = nonces{}, nil, nil
+	if !w.quirk(lockKept) {
+		s.unlock()
+	}
 }
 
 func (s *server) unlock() { s.wrong, s.lockedUntil = nil, 0 }
@@ -65,37 +70,78 @@ func (w *World) commonScheme() scheme {
 	}
 }
 
-// bytes is the answer as it goes over the wire. Every response of such a unit
-// closes its connection.
-func (a answer) bytes() []byte {
-	var b bytes.Buffer
-	kind := a.kind
+// reply is an answer as it goes over the wire.
+type reply struct {
+	raw   []byte
+	more  func() []byte // further pieces, each pause after the one before; nil is the end
+	pause time.Duration
+	takes time.Duration // until raw comes
+	hang  bool          // nothing will ever come
+	drop  bool          // the connection is reset instead
+	keep  bool          // the connection stays open for another request
+}
+
+// bytes is the answer as it goes over the wire.
+func (a answer) bytes(keep bool) []byte {
+	kind, connection := a.kind, "close"
 	if kind == "" {
 		kind = "text/plain;charset=utf-8"
 	}
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s",
-		a.status, http.StatusText(a.status), kind, len(a.body), a.header, a.body)
-	return b.Bytes()
+	if keep {
+		connection = "keep-alive"
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nConnection: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s",
+		a.status, http.StatusText(a.status), connection, kind, len(a.body), a.header, a.body)
 }
 
-// respond is the web server: a request comes in, bytes go out after the time
-// that they take. hang says that nothing will ever come.
-func (w *World) respond(req *http.Request, body []byte) (raw []byte, takes time.Duration, hang bool) {
-	takes = drawBetween(w.netRnd, 4*time.Millisecond, 30*time.Millisecond)
+// respond is the web server: a request comes in, over TLS where it is secure,
+// and a reply goes out.
+func (w *World) respond(req *http.Request, body []byte, secure bool) reply {
+	takes := drawBetween(w.netRnd, 4*time.Millisecond, 30*time.Millisecond)
+	hostile := w.hostile()
 	switch {
-	case w.has(httpHangs):
-		return nil, 0, true
-	case w.has(httpGarbage):
-		return w.garbage(), takes, false
-	case w.unit.phase == starting:
+	case hostile == httpHangs:
+		return reply{hang: true}
+	case hostile == httpGarbage:
+		return reply{raw: w.garbage(), takes: takes}
+	case hostile != "":
+		if r, ok := w.instead(hostile, req); ok {
+			r.takes = takes
+			return r
+		}
+	}
+	a := w.answer(req, body, secure)
+	if a.drop {
+		return reply{drop: true, takes: takes}
+	}
+	if hostile != "" {
+		return reply{raw: spoil(hostile, a), takes: takes}
+	}
+	keep := !w.quirk(connectionClose) && !req.Close
+	return reply{raw: a.bytes(keep), takes: takes, keep: keep}
+}
+
+// answer is what a unit that is well says.
+func (w *World) answer(req *http.Request, body []byte, secure bool) answer {
+	if w.unit.phase == starting {
 		// The web server is up before its services: first 503, then 401 for
 		// everything, the right password included.
 		if w.now < w.unit.bootEnds-(w.unit.bootEnds-w.unit.kernelAt)/12 {
-			return answer{status: 503, body: "Service Unavailable\r\n"}.bytes(), takes, false
+			return answer{status: 503, body: "Service Unavailable\r\n"}
 		}
-		return w.unauthorized().bytes(), takes, false
+		return w.unauthorized()
 	}
-	return w.speaks.route(req, body).bytes(), takes, false
+	if !secure && w.quirk(httpsRedirect) {
+		host := req.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if w.tlsPort != "443" {
+			host = net.JoinHostPort(host, w.tlsPort)
+		}
+		return answer{status: 302, header: "Location: https://" + host + req.URL.RequestURI() + "\r\n"}
+	}
+	return w.speaks.route(req, body)
 }
 
 // garbage is what a broken web server sends: no HTTP, half of an answer, or an

@@ -18,7 +18,7 @@ type Options struct {
 	Seed   uint64
 	Rate   int       // of the sound, samples a second; 0: 16000
 	Start  time.Time // moment at which virtual time begins; zero: 2026-01-01 00:00 UTC
-	URL    string    // where the unit answers; "": http://192.168.1.50
+	URL    string    // where the unit answers, over TLS too where it is https; "": http://192.168.1.50
 	Serial string    // "": 4F0A2B1PAZ00001
 	MAC    string    // "": 9c:14:63:0a:2b:01
 	// MovesToDefault sends the unit to its model's default address at a reset;
@@ -54,7 +54,8 @@ type World struct {
 
 	life     uint64 // of the unit: one more with each start and each loss of power
 	supplies int    // changes of the supply
-	port     string
+	port     string // of the web server
+	tlsPort  string // "" where it has no TLS
 	wires    wires
 	unit     unit
 	server   server
@@ -98,14 +99,23 @@ func New(o Options) (*World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address of the simulated unit: %w", err)
 	}
-	if u.Scheme != "http" || u.Hostname() == "" {
-		return nil, fmt.Errorf("address of the simulated unit %q: want http://host or http://host:port", o.URL)
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("address of the simulated unit %q: want http://host, https://host or either with :port", o.URL)
 	}
-	w := &World{opts: o, model: o.Model, start: o.Start, port: u.Port()}
-	defaultTo(&w.port, "80")
+	w := &World{opts: o, model: o.Model, start: o.Start}
 	if w.quirks, err = quirksOf(o.Model, o.Quirks); err != nil {
 		return nil, err
 	}
+	switch {
+	case u.Scheme == "https":
+		w.tlsPort = u.Port()
+		defaultTo(&w.tlsPort, "443")
+	case w.quirk(https) || w.quirk(httpsRedirect):
+		w.port, w.tlsPort = u.Port(), "443"
+	default:
+		w.port = u.Port()
+	}
+	defaultTo(&w.port, "80")
 	if w.speaks, err = personalityOf(w, o.Model.Brand); err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func (e *examination) has(what string) bool {
 // sense: a stop, another unit, silence, and whatever is the rig's own.
 func (e *examination) settle(ctx context.Context, c *rig.Check, err error, ok bool, seen string) error {
 	if err == nil {
-		c.Seen, c.Outcome = seen, rig.CheckFail
+		c.Seen, c.Outcome, c.At = seen, rig.CheckFail, e.d.o.Clock.Now()
 		if ok {
 			c.Outcome = rig.CheckPass
 		}

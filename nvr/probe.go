@@ -29,7 +29,7 @@ func (d *Device) Probe(ctx context.Context) (rig.Sight, error) {
 // find looks for the unit and follows it where its identity is proven. Who
 // answers is asked anew.
 func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
-	d.seen = rig.Identity{}
+	d.seen, d.alive = rig.Identity{}, false
 	if d.unsure { // whoever is there has shown no proof since: home first
 		d.base, d.unsure = d.o.URL, false
 	}
@@ -165,7 +165,7 @@ func (d *Device) follow(u string) {
 }
 
 func (d *Device) sight(g glance) rig.Sight {
-	s := rig.Sight{Reach: g.reach, Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
+	s := rig.Sight{Reach: g.reach, Alive: d.alive || g.found != nil, Link: d.link(), Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
 	if g.reach >= rig.ReachAnswers && d.dialect.can().mark {
 		s.Init = g.initState(d.dialect.can().asksInit)
 		if d.dialect.can().proof == byAccount && s.Init == rig.InitUnknown {
@@ -346,4 +346,19 @@ func sameHost(base string, a *answer) string {
 		return s
 	}
 	return ""
+}
+
+// link is the carrier of the cable, where the network sees it.
+func (d *Device) link() rig.Link {
+	c, ok := d.o.Net.(Carrier)
+	if !ok {
+		return rig.LinkUnknown
+	}
+	switch up, known := c.Carrier(); {
+	case !known:
+		return rig.LinkUnknown
+	case up:
+		return rig.LinkUp
+	}
+	return rig.LinkDown
 }

@@ -81,7 +81,7 @@ func (d *Device) giveAccount(ctx context.Context) (*session, rig.Check, error) {
 	if err != nil {
 		return nil, check, fmt.Errorf("prove the account just created: %w", err)
 	}
-	check.Outcome, check.Seen = rig.CheckPass, "accepted as "+c.User
+	check.Outcome, check.Seen, check.At = rig.CheckPass, "accepted as "+c.User, d.o.Clock.Now()
 	return s, check, nil
 }
 

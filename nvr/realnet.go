@@ -20,11 +20,12 @@ import (
 func RealNetwork(clock rig.Clock, iface string) Network {
 	bind := bindTo(iface)
 	dial := net.Dialer{KeepAlive: -1, Control: bind}
-	return &realNetwork{clock: clock, bind: bind, dial: dial.DialContext, least: tls.VersionTLS12}
+	return &realNetwork{clock: clock, iface: iface, bind: bind, dial: dial.DialContext, least: tls.VersionTLS12}
 }
 
 type realNetwork struct {
 	clock rig.Clock
+	iface string
 	bind  func(network, address string, c syscall.RawConn) error
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	least uint16 // TLS version

@@ -26,6 +26,12 @@ type Network interface {
 	Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error)
 }
 
+// Carrier is a Network that sees the carrier of the cable to the DUT.
+type Carrier interface {
+	// Carrier is whether there is one; known is false where it cannot be told.
+	Carrier() (up, known bool)
+}
+
 // Datagram is one answer.
 type Datagram struct {
 	From string // host:port

@@ -101,6 +101,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 			err = errTooLong
 		}
 	}
+	d.alive = d.alive || connected.Load() || errors.Is(err, syscall.ECONNREFUSED)
 	x.Took = d.o.Clock.Now().Sub(began)
 	if resp != nil {
 		x.Status = resp.StatusCode

@@ -41,14 +41,14 @@ type cycle struct {
 	lost     error
 	idle     time.Time
 	excused  time.Duration // of the cycle's time: the recorder's, or a planned wait
-	began    bool // the ear was opened for this cycle
-	noted    bool // a transcript was begun
+	began    bool          // the ear was opened for this cycle
+	noted    bool          // a transcript was begun
 	pressed  map[string]bool
 	// cutBySilence: what shows that the power is off is the DUT's silence alone.
 	cutBySilence bool
 	netAsked     time.Time
 
-	agreed map[Check]bool // what senses confirmed
+	agreed map[string]bool // what senses confirmed
 	fails  []*verdict
 	seen   evidence
 
@@ -81,7 +81,7 @@ func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpe
 	c := &cycle{
 		b: b, a: a, sc: sc, dir: spec.Dir, idle: spec.Idle, opsA: a.operations(),
 		start: b.Clock.Now(), moments: map[Moment]time.Time{},
-		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[Check]bool{}, pressed: map[string]bool{},
+		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[string]bool{}, pressed: map[string]bool{},
 		rec: &Record{
 			ID: spec.ID, Run: spec.Run, Cycle: spec.Cycle, Attempt: spec.Attempt, Version: spec.Version,
 			Bench: b.Name, Scenario: sc.Name, Control: sc.Control, Params: sc.Params, Source: sc.Source,

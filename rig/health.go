@@ -120,8 +120,8 @@ func (c *cycle) senseIs(ctx context.Context, sense Sense, s RelaySpec, want bool
 		c.check(k)
 		return c.contactFault(s, want)
 	}
-	if !c.agreed[k] { // once for each way of each relay is evidence enough
-		c.agreed[k] = true
+	if key := k.Name + k.Wanted + k.Seen; !c.agreed[key] { // once for each way of each relay is evidence enough
+		c.agreed[key] = true
 		c.check(k)
 	}
 	switch {

@@ -15,6 +15,7 @@ const (
 	ReasonUnstable       Reason = "unstable"            // never stayed up for the stable period
 	ReasonReverted       Reason = "default-reverted"    // was default, and is no longer
 	ReasonNotDefault     Reason = "not-default"         // a check of the default state failed
+	ReasonNotRestarted   Reason = "not-restarted"       // default, and by its own uptime it never restarted
 	ReasonFirmware       Reason = "firmware-mismatch"   // another firmware than before the reset
 	ReasonLimit          Reason = "limit"               // a measurement outside its limits
 	ReasonResetRefused   Reason = "reset-refused"       // Way 1: the DUT refused the command

@@ -78,6 +78,7 @@ type restartWatch struct {
 	least time.Duration // no boot of the model is shorter
 	proof string
 
+	stages  stages
 	silent  bool      // one look at least saw it silent
 	first   time.Time // first answer, since the last outage if there was one
 	up      time.Time // ready since
@@ -98,6 +99,7 @@ type restartWatch struct {
 // is a network's.
 func (w *restartWatch) see(sight Sight, now time.Time) {
 	w.last = sight
+	w.stages.see(sight, now)
 	w.best = max(w.best, sight.Reach)
 	w.garbage = w.garbage || sight.Reach == ReachGarbage
 	if sight.UptimeKnown && sight.Uptime < now.Sub(w.since) {
@@ -201,6 +203,7 @@ func (c *cycle) restarted(ctx context.Context, s Restarted) error {
 	if w.proof == "" {
 		return nil // a time that may be none of a restart is no measurement
 	}
+	w.stages.measure(c, w.since)
 	c.measure("first_answer", w.first.Sub(w.since).Seconds(), "s")
 	c.measure("restart_time", w.up.Sub(w.since).Seconds(), "s")
 	return nil

@@ -71,8 +71,14 @@ func (c *cycle) defaultState(ctx context.Context, s DefaultState) error {
 		checks, err = c.b.DUT.Judge.Default(ctx, *c.mark, spec)
 	}
 	c.check(checks...)
+	c.measureLogin(checks)
 	if err != nil {
 		return c.judgeError(err)
+	}
+	for _, k := range checks {
+		if k.Kind == AboutRestart && k.Outcome == CheckPass {
+			c.seen.restartProof = k.Seen
+		}
 	}
 	if err := c.weigh(checks); err != nil {
 		return err
@@ -84,7 +90,7 @@ func (c *cycle) defaultState(ctx context.Context, s DefaultState) error {
 		return errorf(ReasonUnanswered, "not one check of the default state could be asked")
 	}
 	for _, k := range c.rec.Checks {
-		if k.Kind == AboutRestart && k.Outcome == CheckUnknown && len(s.Functions) == 0 {
+		if k.Kind == AboutRestart && k.Outcome == CheckUnknown && len(s.Functions) == 0 && c.seen.restartProof == "" {
 			return errorf(ReasonRestartUnobservable, "the DUT is in its default state, and nothing proves that it restarted: %s", k.Seen)
 		}
 	}
@@ -160,6 +166,8 @@ func (c *cycle) weigh(checks []Check) error {
 		return failf(ReasonNotDefault, "not in the default state: %s", text)
 	case failed[AboutFirmware] > 0:
 		return failf(ReasonFirmware, "another firmware than before: %s", text)
+	case failed[AboutRestart] > 0:
+		return failf(ReasonNotRestarted, "in its default state, and it never restarted: %s", text)
 	}
 	return failf(ReasonNotDefault, "not in the default state: %s", text)
 }
@@ -190,6 +198,9 @@ func (c *cycle) suspects(r Reason) (open []string) {
 			suspect(pressed, "an open reset contact")
 			suspect(c.seen.powerCutSensed || c.seen.longBeep, "a supply that was never cut")
 		}
+	case ReasonNotRestarted:
+		_, cut := c.moments[PowerOff]
+		suspect(!cut || c.seen.powerCutSensed, "a supply that was never cut")
 	case ReasonNoAnswer, ReasonDUTGarbage:
 		suspect(c.seen.identified, "another device at the DUT's address")
 	case ReasonNoRestart:

@@ -59,6 +59,18 @@ type Check struct {
 	Outcome CheckOutcome `json:"outcome"`
 	// Reason is why it could not be answered, one of the Reason values.
 	Reason Reason `json:"reason,omitempty"`
+	// At is when it was answered, where that is worth a measurement.
+	At time.Time `json:"-"`
+	// Differences are what a comparison found, a bounded list.
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// Difference is one thing that is not as a comparison wanted it. Want and Seen
+// are empty where it was not to be there, or is not.
+type Difference struct {
+	Key  string `json:"key"`
+	Want string `json:"want,omitempty"`
+	Seen string `json:"seen,omitempty"`
 }
 
 // Measurement is a named value with its unit and limits; a nil limit is none.
@@ -126,7 +138,12 @@ const (
 
 // Sight is what one credential-free look at the DUT saw.
 type Sight struct {
-	Reach    Reach
+	Reach Reach
+	// Alive: something at its address answered, be it only that it takes no
+	// connection, or to the question for its hardware address.
+	Alive bool
+	// Link is the carrier of the cable to the DUT, where it is seen.
+	Link     Link
 	Identity Identity
 	Init     InitState
 	// Uptime since its last start, where UptimeKnown.
@@ -135,6 +152,16 @@ type Sight struct {
 	URL         string // where it answered
 	Note        string // what was seen, in words
 }
+
+// Link is the carrier of a cable.
+type Link string
+
+// The states of a carrier.
+const (
+	LinkUnknown Link = ""
+	LinkDown    Link = "down"
+	LinkUp      Link = "up"
+)
 
 // Mark is what was changed on the DUT so that its default state is provably
 // gone. Secrets are never in it: a password's values print as ***.

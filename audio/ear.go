@@ -28,7 +28,7 @@ type Ear struct {
 	level    Level
 	spool    *Spool
 	beeps    []rig.Beep
-	refused  []Refusal
+	refused  []RefusedTone
 	wrong    error // a block that cannot be understood
 	emit     func(Event)
 	take     func(pcm.Block)
@@ -136,11 +136,18 @@ func (e *Ear) Spectrum() []float32 {
 // Profile is what the ear knows of the beep.
 func (e *Ear) Profile() Profile { return e.detector.profile }
 
-// Refused are the tones that the detector refused since the last call.
-func (e *Ear) Refused() []Refusal {
+// RefusedTone is a refusal with the moments of its onset and end.
+type RefusedTone struct {
+	Refusal
+	From, To time.Time
+}
+
+// Refused are the tones that the detector refused since the last call, the last
+// 256.
+func (e *Ear) Refused() []RefusedTone {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	out := append([]Refusal(nil), e.refused...)
+	out := append([]RefusedTone(nil), e.refused...)
 	e.refused = e.refused[:0]
 	return out
 }

@@ -59,7 +59,7 @@ func (e *Ear) watchTones() {
 		if len(e.refused) == mostKept {
 			e.refused = append(e.refused[:0], e.refused[1:]...)
 		}
-		e.refused = append(e.refused, r)
+		e.refused = append(e.refused, RefusedTone{r, e.moment(r.Onset), e.moment(r.End)})
 		p := e.detector.profile
 		if r.Reason == OtherLevel && r.End-r.Onset >= e.detector.long-tolerance {
 			e.health.say("beep-level", false, "a long tone of %.0f Hz at %.0f dBFS, %+.0f dB from the calibrated beep: another bench's, or the microphone was moved or its gain changed", r.FrequencyHz, r.LevelDBFS, r.LevelDBFS-p.LevelDBFS)

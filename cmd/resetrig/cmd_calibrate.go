@@ -123,7 +123,7 @@ func (a *app) printCalibration(cal audio.Calibration, c config.Calibration, out 
 	c.Spread = &config.Spread{
 		Frequency: config.HertzApart(tenth(cal.FrequencySpreadHz)), Level: config.Decibels(cal.LevelSpreadDB), Length: millis(cal.LengthSpreadS),
 	}
-	c.Thresholds = thresholds(cal.Profile())
+	c.Thresholds = thresholds(audio.Profile{FrequencyHz: float64(c.Frequency), LevelDBFS: cal.LevelDBFS})
 	text := c.YAML()
 	if out != "" {
 		if err := os.WriteFile(out, text, 0o644); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"resetrig/audio"
 	"resetrig/config"
 	"resetrig/gpio"
 	"resetrig/rig"
@@ -199,8 +200,8 @@ func (a *app) checkEar(ctx context.Context, w *wiring, show func(finding)) {
 		show(finding{"warn", "microphone", "the bench has none", "without an ear, scenarios run with -p beep=expected only, and an ignored press is harder to tell"})
 		return
 	}
-	if w.cfg.Ear != nil && w.cfg.Ear.Beep == nil && w.cfg.Ear.Calibration == "" {
-		show(finding{"warn", "microphone", "not calibrated: any long tone counts as the beep", "write ear.beep: {frequency, level} from what `resetrig listen` shows during a reset"})
+	for _, f := range checkCalibration(w.cfg, w.ear.Profile()) {
+		show(f)
 	}
 	if err := w.ear.Begin(ctx, ""); err != nil {
 		show(finding{"bad", "microphone", err.Error(), "see the log with -v; `resetrig-mic --list` shows the devices"})
@@ -227,6 +228,40 @@ func (a *app) checkEar(ctx context.Context, w *wiring, show func(finding)) {
 		}
 		show(finding{level, "microphone", f.Name + ": " + f.Detail, "check gain, cable and place of the microphone"})
 	}
+}
+
+// checkCalibration asks for a calibration where there is none, or an old one.
+func checkCalibration(cfg *config.Bench, p audio.Profile) []finding {
+	warn := func(text, remedy string) []finding {
+		return []finding{{"warn", "calibration", text, remedy}}
+	}
+	again := fmt.Sprintf("`resetrig calibrate --bench %s --reset -o ear.yaml` learns it; name the file in ear.calibration", cfg.File)
+	switch {
+	case cfg.Simulate != nil:
+		return nil // the simulation says what its beep is
+	case p.FrequencyHz == 0:
+		return warn("there is none: any long tone counts as the beep, a neighbour's too", again)
+	case p.LevelDBFS == 0:
+		return warn("the beep's level is not known: a neighbour's beep counts too", again)
+	case cfg.Ear.Calibration == "":
+		return warn("the beep is known by hand (ear.beep), the noise of the room is not: a microphone that was moved is not noticed", again)
+	}
+	data, err := config.ReadFile(cfg.Ear.Calibration)
+	if err != nil {
+		return warn(err.Error(), again)
+	}
+	cal, err := config.LoadCalibration(cfg.Ear.Calibration, data)
+	switch {
+	case err != nil:
+		return warn(err.Error(), again)
+	case cal.Bench != "" && cal.Bench != cfg.Name:
+		return warn(fmt.Sprintf("%s was learned on the bench %q, not on %q", cal.File, cal.Bench, cfg.Name), again)
+	case cal.Thresholds == nil || *cal.Thresholds != *thresholds(p):
+		return warn(cal.File+" was made by a version of another detector: its thresholds are not those that are used", again)
+	}
+	t := cal.Thresholds
+	return []finding{{"ok", "calibration", fmt.Sprintf("%v beeps at %.0f Hz and %.0f dBFS; %.0f dB more noise would still do; noise alone is taken for one every %.0f days (extrapolated)",
+		cal.Beeps, float64(cal.Frequency), float64(cal.Level), float64(cal.Margin), t.FalseAlarm.Hours()/24), ""}}
 }
 
 func (a *app) checkSenses(ctx context.Context, w *wiring, show func(finding)) {

@@ -43,7 +43,7 @@ With --json it prints one object per beep, and a summary at the end.
 			case wav != "" && bench == "" && device == "":
 				return a.listenFile(cmd.Context(), wav, channel, profile, asJSON, explain)
 			case wav == "" && (bench != "") != (device != ""):
-				return a.listenLive(cmd.Context(), bench, device, channel, profile, span, asJSON)
+				return a.listenLive(cmd.Context(), liveListen{bench: bench, device: device, channel: channel, profile: profile, span: span, json: asJSON, explain: explain})
 			}
 			return usage(errors.New("listen: want one of --wav, --bench and --device"))
 		},
@@ -58,7 +58,7 @@ With --json it prints one object per beep, and a summary at the end.
 	f.DurationVar(&long, "long", time.Second, "how long a beep must last to be long")
 	f.DurationVar(&span, "for", 0, "live: how long; until it is stopped otherwise")
 	f.StringVar(&calibration, "calibration", "", "calibration file, as resetrig calibrate prints it")
-	f.BoolVar(&explain, "explain", false, "with --wav: print every tone that was refused too, and why")
+	f.BoolVar(&explain, "explain", false, "print every tone that was refused too, and why")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return c
 }
@@ -161,15 +161,22 @@ func (a *app) listenFile(ctx context.Context, name string, channel int, p audio.
 	return err
 }
 
+// liveListen is what the command line says of listening live.
+type liveListen struct {
+	bench, device string
+	channel       int
+	profile       audio.Profile // for a device; a bench has its own
+	span          time.Duration // 0: until stopped
+	json, explain bool
+}
+
 // listenLive shows level, spectrum and beeps until it is stopped.
-func (a *app) listenLive(ctx context.Context, bench, device string, channel int, p audio.Profile, span time.Duration, asJSON bool) (err error) {
-	cfg := &config.Bench{Ear: &config.Ear{Device: device, Channel: channel}, File: "--device"}
+func (a *app) listenLive(ctx context.Context, l liveListen) (err error) {
+	cfg := &config.Bench{Ear: &config.Ear{Device: l.device, Channel: l.channel}, File: "--device"}
 	model := &config.Model{}
-	model.Beep.Long = p.Long
-	var source audio.Source
-	clock := rig.System()
-	if bench != "" {
-		if cfg, model, err = a.loadBench(bench); err != nil {
+	model.Beep.Long = l.profile.Long
+	if l.bench != "" {
+		if cfg, model, err = a.loadBench(l.bench); err != nil {
 			return err
 		}
 	}
@@ -183,11 +190,12 @@ func (a *app) listenLive(ctx context.Context, bench, device string, channel int,
 	if err != nil {
 		return err
 	}
-	source = capture
-	if device != "" {
-		profile = p
+	if l.device != "" {
+		profile = l.profile
+	} else {
+		a.worthLess(profile)
 	}
-	ear, err := audio.NewEar(source, micRate, profile, noise)
+	ear, err := audio.NewEar(capture, micRate, profile, noise)
 	if err != nil {
 		return usage(err)
 	}
@@ -196,13 +204,28 @@ func (a *app) listenLive(ctx context.Context, bench, device string, channel int,
 		return rigError(err)
 	}
 	defer func() { err = errors.Join(err, ear.End(false)) }()
+	return a.follow(ctx, ear, rig.System(), l)
+}
 
+// follow prints what an ear hears.
+func (a *app) follow(ctx context.Context, ear *audio.Ear, clock rig.Clock, l liveListen) error {
 	start := clock.Now()
 	_, tty := terminal(a.out)
-	live := !asJSON && tty
+	live := !l.json && tty
 	known := map[string]bool{}
 	beeps, longs := 0, 0
-	for span == 0 || clock.Now().Sub(start) < span {
+	// print shows one line: v as JSON, or text where the level stood.
+	print := func(v any, format string, args ...any) {
+		if l.json {
+			_ = json.NewEncoder(a.out).Encode(v)
+			return
+		}
+		if live {
+			fmt.Fprint(a.out, "\r\x1b[K")
+		}
+		fmt.Fprintf(a.out, format+"\n", args...)
+	}
+	for l.span == 0 || clock.Now().Sub(start) < l.span {
 		h, err := ear.Listen(ctx, clock.Now().Add(100*time.Millisecond))
 		if ctx.Err() != nil {
 			break
@@ -213,12 +236,7 @@ func (a *app) listenLive(ctx context.Context, bench, device string, channel int,
 		if live {
 			fmt.Fprintf(a.out, "\r\x1b[K%s", levelLine(ear))
 		}
-		for _, f := range h.Findings {
-			if !known[f.Name] {
-				known[f.Name] = true
-				fmt.Fprintf(a.err, "\nresetrig: microphone: %s: %s\n", f.Name, f.Detail)
-			}
-		}
+		a.newFindings(h.Findings, known)
 		for _, b := range h.Beeps {
 			if !b.Ended {
 				continue
@@ -229,21 +247,22 @@ func (a *app) listenLive(ctx context.Context, bench, device string, channel int,
 				kind = "long"
 				longs++
 			}
-			found := audio.BeepLine{OnsetS: b.Onset.Sub(start).Seconds(), DurationS: b.Duration().Seconds(), FrequencyHz: b.FrequencyHz, SNRdB: b.SNRdB, Kind: kind}
-			if asJSON {
-				_ = json.NewEncoder(a.out).Encode(found)
+			v := audio.BeepLine{OnsetS: b.Onset.Sub(start).Seconds(), DurationS: b.Duration().Seconds(), FrequencyHz: b.FrequencyHz, SNRdB: b.SNRdB, Kind: kind}
+			print(v, "%9.3f s  %-5s  %.3f s  %.1f Hz  SNR %.1f dB", v.OnsetS, kind, v.DurationS, v.FrequencyHz, v.SNRdB)
+		}
+		for _, t := range ear.Refused() {
+			if !l.explain {
 				continue
 			}
-			if live {
-				fmt.Fprint(a.out, "\r\x1b[K")
-			}
-			fmt.Fprintf(a.out, "%9.3f s  %-5s  %.3f s  %.1f Hz  SNR %.1f dB\n", found.OnsetS, kind, found.DurationS, found.FrequencyHz, found.SNRdB)
+			v := t.Line()
+			v.OnsetS, v.DurationS = t.From.Sub(start).Seconds(), t.To.Sub(t.From).Seconds()
+			print(v, "%9.3f s  -      %.3f s  %.1f Hz  refused: %s", v.OnsetS, v.DurationS, v.FrequencyHz, v.Reason)
 		}
 	}
 	if live {
 		fmt.Fprintln(a.out)
 	}
-	if asJSON {
+	if l.json {
 		return json.NewEncoder(a.out).Encode(audio.Summary{Summary: true, DurationS: clock.Now().Sub(start).Seconds(), Beeps: beeps, Long: longs})
 	}
 	return nil

@@ -2,15 +2,10 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // Calibration is what one bench's ear has learned. A file without the keys that
@@ -188,41 +183,4 @@ func short(d time.Duration) string {
 		t = strings.TrimSuffix(t, "0m")
 	}
 	return t
-}
-
-var baselineKey = regexp.MustCompile(`^[^\s:][^\s]*$`)
-
-// LoadBaseline reads a baseline: the DUT's configuration right after a known
-// good reset, each key with its value as the DUT gives it. The error is Problems.
-func LoadBaseline(name string, data []byte) (map[string]string, error) {
-	d, usable := open(name, data)
-	values := map[string]string{}
-	if usable {
-		for i := 0; i+1 < len(d.root.Content); i += 2 {
-			k, v := d.root.Content[i], d.root.Content[i+1]
-			switch {
-			case !baselineKey.MatchString(k.Value):
-				d.report(mark{k.Line, k.Column}, path{k.Value}, "this is no configuration key", "write table and key, like General.MachineName")
-			case v.Kind != yaml.ScalarNode:
-				d.report(mark{v.Line, v.Column}, path{k.Value}, kindOf(v)+" does not belong here", "write one line a key, like General.MachineName: NVR")
-			case v.ShortTag() == "!!null" && v.Value != "null":
-				values[k.Value] = ""
-			default:
-				values[k.Value] = v.Value
-			}
-		}
-	}
-	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
-	}
-	return values, nil
-}
-
-// BaselineYAML is a baseline as LoadBaseline reads it, its keys in order.
-func BaselineYAML(values map[string]string) []byte {
-	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(&b, "%s: %s\n", strconv.Quote(key), strconv.Quote(values[key]))
-	}
-	return []byte(b.String())
 }

@@ -268,21 +268,26 @@ func TestCalibrationReadsBack(t *testing.T) {
 }
 
 func TestBaselineReadsBack(t *testing.T) {
-	want := map[string]string{
-		"General.MachineName": "NVR: \"left\" # 1", "General.LockLoginEnable": "true", "NTP.Port": "0123", "NTP.Address": "", "Users[0].Name": "null", "X.Y": "päß\t\\",
+	want := &config.Baseline{
+		Model: "imou-nvr-new", Type: "NVR1108", Firmware: "4.001, build 2", Hardware: "V1.0", Init: "uninitialised",
+		Users: []string{"admin", "a: b"}, Ports: []int{80, 554}, Tried: []int{23, 80, 554}, Ignore: []string{"Network.eth?"}, File: "b.yaml",
+		Config: map[string]string{
+			"General.MachineName": "NVR: \"left\" # 1", "General.LockLoginEnable": "true", "NTP.Port": "0123", "NTP.Address": "", "Users[0].Name": "null", "X.Y": "päß\t\\",
+			"System/time.timeMode": "NTP",
+		},
 	}
-	got, err := config.LoadBaseline("b.yaml", config.BaselineYAML(want))
+	got, err := config.LoadBaseline("b.yaml", want.YAML())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	got, err = config.LoadBaseline("b.yaml", []byte("A.B:\nA.C: 1.50\nA.D: yes\n"))
+	got, err = config.LoadBaseline("b.yaml", []byte("config:\n  A.B: \"\"\n  A.C: 1.50\n  A.D: yes\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"A.B": "", "A.C": "1.50", "A.D": "yes"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"A.B": "", "A.C": "1.50", "A.D": "yes"}, got.Config); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -13,7 +13,9 @@ import (
 )
 
 // SchemaKinds are the kinds of files that have a schema.
-func SchemaKinds() []string { return []string{"bench", "scenario", "model", "calibration", "plan"} }
+func SchemaKinds() []string {
+	return []string{"bench", "scenario", "model", "calibration", "baseline", "plan"}
+}
 
 // Schema is the JSON Schema (draft 2020-12) of a kind of file, for editors. It
 // is made from the same structs and tags that the files are loaded with; rules
@@ -31,6 +33,8 @@ func Schema(kind string) ([]byte, error) {
 		v = &Plan{}
 	case "calibration":
 		v = &Calibration{}
+	case "baseline":
+		v = &Baseline{}
 	default:
 		return nil, fmt.Errorf("there is no schema of %q; %s", kind, suggest(kind, SchemaKinds()))
 	}

@@ -18,10 +18,10 @@ var beyondSchema = map[string][]string{
 	"a parser keeps one of two equal keys, or refuses the file itself": {
 		"bench/duplicate-key", "bench/duplicate-relay", "scenario/duplicate-key", "scenario/step-duplicate-key", "model/duplicate-key",
 		"bench/second-document", "scenario/second-document", "model/second-document", "bench/empty", "scenario/empty", "model/empty",
-		"plan/duplicate-key", "bench/not-yaml", "bench/not-utf8", "bench/tab", "scenario/tab", "bench/anchor",
+		"plan/duplicate-key", "baseline/duplicate", "bench/not-yaml", "bench/not-utf8", "bench/tab", "scenario/tab", "bench/anchor",
 	},
 	"depends on another key, or on a default": {
-		"plan/controls-every-without-controls", "plan/sequential-without-prove",
+		"baseline/ports", "baseline/key", "plan/controls-every-without-controls", "plan/sequential-without-prove",
 		"bench/identity-missing", "bench/url-missing", "bench/login-password-missing", "bench/login-two-passwords",
 		"bench/relay-active-missing", "bench/relay-pin-missing", "bench/relay-min-over-max", "bench/two-relays-one-pin",
 		"bench/press-kept", "bench/relay-kept-by-periph", "bench/relay-web-address", "bench/press-normally-closed", "bench/press-without-bound",

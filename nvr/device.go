@@ -43,6 +43,7 @@ type Options struct {
 	// answers is proven by its serial number and its login too.
 	Trust        Trust
 	Rand         io.Reader         // source of unique values; crypto/rand if nil
+	Reference    Reference         // what else the baseline says
 	Baseline     map[string]string // Table.key → value after a known good reset
 	Firmware     string            // expected version; what was seen first if empty
 	Log          *slog.Logger      // nil logs nothing

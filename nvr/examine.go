@@ -121,22 +121,39 @@ func (d *Device) ofTable(all map[string]string, table string) map[string]string 
 	return out
 }
 
-// difference lists how got differs from want, at most three of them in full;
-// "" is equal.
-func difference(want, got map[string]string) string {
-	var diffs []string
+// mostDifferences bounds what a check lists of a comparison.
+const mostDifferences = 50
+
+// differences lists how got differs from want.
+func differences(want, got map[string]string) []rig.Difference {
+	var all []rig.Difference
 	keys := maps.Clone(want)
 	maps.Copy(keys, got)
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		w, wanted := want[k]
-		g, seen := got[k]
+		if w, g := want[k], got[k]; w != g || !has(want, k) || !has(got, k) {
+			all = append(all, rig.Difference{Key: k, Want: w, Seen: short(g)})
+		}
+	}
+	return all
+}
+
+func has(m map[string]string, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+// differenceText says how got differs from want, at most three of it in full;
+// "" is equal.
+func differenceText(want, got map[string]string) string {
+	var diffs []string
+	for _, d := range differences(want, got) {
 		switch {
-		case !seen:
-			diffs = append(diffs, k+" is missing")
-		case !wanted:
-			diffs = append(diffs, fmt.Sprintf("%s is new: %q", k, short(g)))
-		case w != g:
-			diffs = append(diffs, fmt.Sprintf("%s: want %q, seen %q", k, short(w), short(g)))
+		case !has(got, d.Key):
+			diffs = append(diffs, d.Key+" is missing")
+		case !has(want, d.Key):
+			diffs = append(diffs, fmt.Sprintf("%s is new: %q", d.Key, d.Seen))
+		default:
+			diffs = append(diffs, fmt.Sprintf("%s: want %q, seen %q", d.Key, short(d.Want), d.Seen))
 		}
 	}
 	if n := len(diffs); n > 3 {
@@ -152,6 +169,7 @@ type examination struct {
 	checks  []rig.Check
 	r       *reader // nil: no login is accepted, or none was tried
 	blocked error   // why there is no reader, or no more questions are sent
+	version string  // the firmware's, as it was seen
 	who     int     // where among the checks that of the identity belongs; -1: not yet asked
 }
 
@@ -230,19 +248,18 @@ func (e *examination) confirm(ctx context.Context, key, want string) (string, er
 	return e.r.confirm(ctx, key, want)
 }
 
-// differs is how a table differs from what is wanted. A difference is looked at
+// differs reads a table that should be as wanted. A difference is looked at
 // twice.
-func (e *examination) differs(ctx context.Context, name string, want map[string]string) (string, error) {
+func (e *examination) differs(ctx context.Context, name string, want map[string]string) (map[string]string, error) {
 	if e.blocked != nil || e.r == nil {
-		return "", e.why()
+		return nil, e.why()
 	}
 	got, err := e.r.compared(ctx, name)
-	if err != nil || difference(want, got) == "" || len(want) == 0 {
-		return difference(want, got), err
+	if err != nil || maps.Equal(want, got) || len(want) == 0 {
+		return got, err
 	}
 	delete(e.r.tables, name)
-	got, err = e.r.compared(ctx, name)
-	return difference(want, got), err
+	return e.r.compared(ctx, name)
 }
 
 // why is the reason for which nothing can be read.

@@ -255,10 +255,13 @@ func (e *examination) values(ctx context.Context) error {
 	if err := e.gone(ctx); err != nil {
 		return err
 	}
+	if err := e.firmware(ctx); err != nil {
+		return err
+	}
 	if err := e.config(ctx); err != nil {
 		return err
 	}
-	return e.firmware(ctx)
+	return e.likeReference(ctx)
 }
 
 // gone asks for every marked value but the password.
@@ -297,9 +300,17 @@ func (e *examination) config(ctx context.Context) error {
 // compare checks one table against what it should be.
 func (e *examination) compare(ctx context.Context, name, wanted, table string, want map[string]string) error {
 	c := rig.Check{Name: name, Kind: rig.AboutConfig, Wanted: wanted}
-	diff, err := e.differs(ctx, table, want)
+	got, err := e.differs(ctx, table, want)
 	if err == nil && len(want) == 0 {
 		err = fmt.Errorf("%w: nothing is recorded of table %s to compare with", rig.ErrUnsupported, table)
+	}
+	diff := differenceText(want, got)
+	if err == nil && diff != "" {
+		c.Differences = differences(want, got)
+		c.Differences = c.Differences[:min(len(c.Differences), mostDifferences)]
+		if other := e.otherFirmware(); other != "" && strings.HasPrefix(name, "config/") {
+			err = fmt.Errorf("%w: %s: %s", rig.ErrUnsupported, other, diff)
+		}
 	}
 	seen := diff
 	if diff == "" {
@@ -326,6 +337,7 @@ func (e *examination) firmware(ctx context.Context) error {
 	if err == nil && !isVersion(v, e.d.firmware) {
 		v, err = e.d.dialect.firmware(ctx, e.r.s)
 	}
+	e.version = v
 	return e.settle(ctx, &c, err, isVersion(v, e.d.firmware), v)
 }
 

@@ -345,13 +345,13 @@ func (a *app) nvrDiscover(f *nvrFlags) *cobra.Command {
 
 func (a *app) nvrBaseline(f *nvrFlags) *cobra.Command {
 	var out string
-	c := &cobra.Command{Use: "baseline", Short: "The configuration right after a good reset"}
-	record := a.nvrDo(f, "record", "Record the configuration of the unit as it is now: run it after a known good reset", func(ctx context.Context, d *nvr.Device) error {
-		values, err := d.RecordBaseline(ctx)
+	c := &cobra.Command{Use: "baseline", Short: "What the unit is like right after a good reset"}
+	record := a.nvrDo(f, "record", "Record configuration, identity, accounts, open ports and init state of the unit as it is now: run it after a known good reset", func(ctx context.Context, d *nvr.Device) error {
+		b, err := d.Record(ctx, false)
 		if err != nil {
 			return rigError(err)
 		}
-		data := config.BaselineYAML(values)
+		data := baselineFile("", b).YAML()
 		if out == "" {
 			_, err := a.out.Write(data)
 			return err

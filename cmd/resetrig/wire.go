@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -179,9 +181,11 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 		Rand: rand.NewChaCha8(seed),
 	}
 	if w.cfg.DUT.Baseline == "" && nvrModel(w.model).Dialect != nvr.DialectPlain {
-		if opts.Baseline, err = simulatedBaseline(o, nvrModel(w.model), url); err != nil {
+		fresh, err := simulatedBaseline(o, nvrModel(w.model), url)
+		if err != nil {
 			return rigError(fmt.Errorf("record the baseline of a fresh simulated unit: %w", err))
 		}
+		opts.Baseline, opts.Reference = fresh.Config, fresh.Reference
 	}
 	if err := w.wireDevice(a, opts); err != nil || p.plan == nil {
 		return err
@@ -191,21 +195,18 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 
 // simulatedBaseline is recorded as on a real bench: from a unit right after a
 // known good reset. This one is fresh, healthy, and gone afterwards.
-func simulatedBaseline(o sim.Options, m nvr.Model, url string) (map[string]string, error) {
+func simulatedBaseline(o sim.Options, m nvr.Model, url string) (nvr.Baseline, error) {
 	o.Faults, o.Login, o.Powered = nil, "", true
 	fresh, err := sim.New(o)
 	if err != nil {
-		return nil, err
+		return nvr.Baseline{}, err
 	}
 	acc := newMemory()
 	d, err := nvr.Open(nvr.Options{Model: m, URL: url, Clock: fresh.Clock(), Net: simulatedNetwork{fresh}, Ledger: acc, Vault: acc})
 	if err != nil {
-		return nil, err
+		return nvr.Baseline{}, err
 	}
-	if _, err := d.Provision(context.Background()); err != nil {
-		return nil, err
-	}
-	return d.RecordBaseline(context.Background())
+	return d.Record(context.Background(), true)
 }
 
 // wireReal plugs in lines, senses, microphone and network.
@@ -299,7 +300,10 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 	if cfg.DUT.Baseline != "" {
 		data, err := config.ReadFile(cfg.DUT.Baseline)
 		if err == nil {
-			o.Baseline, err = config.LoadBaseline(cfg.DUT.Baseline, data)
+			var b *config.Baseline
+			if b, err = config.LoadBaseline(cfg.DUT.Baseline, data); err == nil {
+				compareWith(&o, b)
+			}
 		}
 		if err != nil {
 			return usage(err)
@@ -314,6 +318,21 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 	w.bench.DUT.Transcript = transcript
 	w.bench.DUT.HasBaseline = len(o.Baseline) > 0
 	return nil
+}
+
+// compareWith tells the client what the unit must be like after a reset.
+func compareWith(o *nvr.Options, b *config.Baseline) {
+	o.Baseline = b.Config
+	o.Reference = nvr.Reference{Type: b.Type, Firmware: b.Firmware, Hardware: b.Hardware, Users: b.Users, Ports: b.Ports, Tried: b.Tried}
+	o.Model.Ignore = append(slices.Clip(o.Model.Ignore), b.Ignore...)
+}
+
+// baselineFile is a recorded baseline as a file.
+func baselineFile(model string, b nvr.Baseline) config.Baseline {
+	return config.Baseline{
+		Model: model, Type: b.Type, Firmware: b.Firmware, Hardware: b.Hardware, Init: string(b.Init),
+		Users: b.Users, Ports: b.Ports, Tried: b.Tried, Config: b.Config,
+	}
 }
 
 // openSense opens one sense of a real bench.
@@ -433,8 +452,23 @@ func nvrModel(m *config.Model) nvr.Model {
 // simulatedNetwork is the world's network as the recorder's client wants it.
 type simulatedNetwork struct{ w *sim.World }
 
-func (n simulatedNetwork) RoundTripper(func(tls.ConnectionState) error) http.RoundTripper {
-	return n.w.RoundTripper()
+func (n simulatedNetwork) RoundTripper(verify func(tls.ConnectionState) error) http.RoundTripper {
+	return n.w.RoundTripperTLS(verify)
+}
+
+func (n simulatedNetwork) Open(ctx context.Context, address string, within time.Duration) (bool, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return false, err
+	}
+	bounded, cancel := rig.WithTimeout(ctx, n.w.Clock(), within)
+	defer cancel()
+	state, _ := n.w.Dial(bounded, host, port)
+	return state == sim.PortOpen, context.Cause(ctx)
 }
 
 func (n simulatedNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]nvr.Datagram, error) {

@@ -72,6 +72,8 @@ func (w dahua) route(req *http.Request, body []byte) answer {
 			return answer{status: 405, body: "Error\r\nMethod Not Allowed!\r\n"}
 		}
 		return w.rpc(path, body)
+	case path == onvifPath && w.quirk(onvifToo):
+		return onvif{w.World}.device(req, body)
 	case path == "/":
 		return answer{status: 200, kind: "text/html", body: "<!DOCTYPE html>\r\n<html><head><title>WEB SERVICE</title></head><body></body></html>\r\n"}
 	}

@@ -49,6 +49,9 @@ func dhipSearch(b []byte) (mac string, ok bool) {
 }
 
 func (w dahua) discovered(port string, datagram []byte, many bool) [][]byte {
+	if port == wsPort && w.quirk(onvifToo) {
+		return onvif{w.World}.probed(port, datagram)
+	}
 	want, ok := dhipSearch(datagram)
 	if port != dhipPort || !ok {
 		return nil

@@ -47,7 +47,7 @@ func (w plain) route(req *http.Request, body []byte) answer {
 	case path == "GET /":
 		return answer{status: 200, kind: "text/html", body: fmt.Sprintf(
 			"<!DOCTYPE html>\n<html><head><title>%s</title></head><body><p>Serial number: %s</p><p>Firmware: %s</p><p>Name: %s</p></body></html>\n",
-			w.model.DeviceType, w.serial(), w.firmware(), htmlText(f.value("General", "MachineName")))}
+			w.model.DeviceType, w.serial(), w.firmware(), xmlText(f.value("General", "MachineName")))}
 	case path == "GET /config":
 		a := answer{status: 200}
 		for _, t := range f.tables {
@@ -63,7 +63,7 @@ func (w plain) route(req *http.Request, body []byte) answer {
 	case u.group != "admin":
 		return w.forbidden()
 	case path == "POST /config":
-		if status := w.write(form); status != 200 {
+		if status := w.set(form); status != 200 {
 			return answer{status: status, body: "not written\n"}
 		}
 	case path == "POST /password":
@@ -86,8 +86,8 @@ func (w plain) route(req *http.Request, body []byte) answer {
 	return answer{status: 200, body: "ok\n"}
 }
 
-// write is the status of an attempt to write a form's keys, Table.Key each.
-func (w plain) write(form url.Values) int {
+// set is the status of an attempt to write a form's keys, Table.Key each.
+func (w plain) set(form url.Values) int {
 	f := w.front()
 	for k := range form {
 		if t, key := f.row(k); t == nil || key == "" {

@@ -17,6 +17,11 @@ type server struct {
 	sessions map[string]*session
 	ids      uint32
 
+	awaiting *keeping        // a reset that the next reboot does
+	busyOnce bool            // a reset was answered with busy
+	dialogue string          // the random text of an activation's challenge
+	tokens   map[string]bool // WS-UsernameTokens that came
+
 	wrong       []time.Duration // refused logins within the window
 	lockedUntil time.Duration
 	recent      []time.Duration // requests, where connections are limited
@@ -27,7 +32,8 @@ type server struct {
 // it is the unit's quirk.
 func (w *World) forget() {
 	s := &w.server
-	s.nonces, s.sessions, s.recent = nonces{}, nil, nil
+	s.nonces, s.sessions, s.recent, s.tokens = nonces{}, nil, nil, nil
+	s.awaiting, s.busyOnce, s.dialogue = nil, false, ""
 	if !w.quirk(lockKept) {
 		s.unlock()
 	}

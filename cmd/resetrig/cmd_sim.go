@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) simCommand() *cobra.Command {
-	var listen, control, dhip, model, serial, mac, password, sound, play, lines, boot string
+	var listen, listenTLS, otherPorts, control, dhip, wsd, groups, model, serial, mac, password, sound, play, lines, boot string
 	var faults, quirks []string
 	var seed uint64
 	var powered, asJSON bool
@@ -50,7 +50,8 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 			events := &simEvents{out: a.out}
 			o := sim.ServeOptions{
 				Options: sim.Options{Model: m, Seed: seed, Serial: serial, MAC: mac, Powered: powered, Login: password, Quirks: quirks},
-				Listen:  listen, Control: control, DHIP: dhip,
+				Listen:  listen, ListenTLS: listenTLS, OtherPorts: otherPorts,
+				Control: control, DHIP: dhip, WSD: wsd, Groups: groups,
 			}
 			for _, f := range faults {
 				o.Faults = append(o.Faults, sim.Fault{Name: f, Probability: 1})
@@ -84,10 +85,14 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 			if err != nil {
 				return usage(err)
 			}
-			if err := events.begin(map[string]string{
-				"url": "http://" + s.Addr, "control": "http://" + s.ControlAddr, "dhip": s.DHIPAddr,
+			where := map[string]string{
+				"url": "http://" + s.Addr, "control": "http://" + s.ControlAddr, "dhip": s.DHIPAddr, "wsd": s.WSDAddr,
 				"model": m.Name, "serial": serialOr(serial),
-			}); err != nil {
+			}
+			if s.TLSAddr != "" {
+				where["tls"] = "https://" + s.TLSAddr
+			}
+			if err := events.begin(where); err != nil {
 				return err
 			}
 			followed := make(chan error, 1)
@@ -114,8 +119,12 @@ It prints one JSON object with its addresses and runs until it is stopped. With
 	}
 	f := c.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of its web server")
+	f.StringVar(&listenTLS, "listen-tls", "", "address of its TLS; empty for one beside the web server's where a quirk gives it TLS")
+	f.StringVar(&otherPorts, "other-ports", "", "host on which its other TCP ports are open under their own numbers; empty for none")
 	f.StringVar(&control, "control", "127.0.0.1:0", "address of the control port")
-	f.StringVar(&dhip, "dhip", "127.0.0.1:0", "UDP address for discovery; empty for none")
+	f.StringVar(&dhip, "dhip", "127.0.0.1:0", "UDP address for DHIP discovery; empty for none")
+	f.StringVar(&wsd, "wsd", "127.0.0.1:0", "UDP address for WS-Discovery; empty for none")
+	f.StringVar(&groups, "groups", "", "network interface on which both discoveries' multicast groups are joined")
 	f.StringVar(&model, "model", "imou-new", "kind of recorder: "+strings.Join(simModels(), ", "))
 	f.StringArrayVar(&faults, "fault", nil, "a fault, active in every cycle; may be repeated; see `resetrig sim faults`")
 	f.StringArrayVar(&quirks, "quirk", nil, "an oddity that the unit has, or with no- in front has not; may be repeated; see `resetrig sim quirks`")

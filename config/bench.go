@@ -142,6 +142,7 @@ type Simulate struct {
 	Seed   uint64   `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"everything random comes from it; 1 unless said otherwise"`
 	Senses []string `yaml:"senses" jsonschema_description:"which senses are fitted: relays by name, network"`
 	Ear    bool     `yaml:"ear" jsonschema_description:"whether there is a microphone; true unless said otherwise"`
+	Quirks []string `yaml:"quirks" jsonschema_description:"oddities of its firmware, like one-shot-nonces; resetrig sim quirks lists them"`
 	Faults Faults   `yaml:"faults" jsonschema_description:"what goes wrong, and how often"`
 }
 

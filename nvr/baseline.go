@@ -91,6 +91,9 @@ func (d *Device) Record(ctx context.Context, provision bool) (Baseline, error) {
 	return b, err
 }
 
+// Model is the name of the unit's model.
+func (d *Device) Model() string { return d.model.Name }
+
 func (d *Device) portsToTry() []int {
 	if len(d.o.Reference.Tried) > 0 {
 		return d.o.Reference.Tried

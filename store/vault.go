@@ -116,11 +116,7 @@ func (v vault) remember(dut string, c rig.Credential) error {
 	if dut == "" {
 		return errors.New("the DUT has no name")
 	}
-	if err := os.Mkdir(v.dir, 0o700); err == nil {
-		if err := syncDir(filepath.Dir(v.dir)); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := v.make(); err != nil {
 		return err
 	}
 	unlock, err := v.lock()

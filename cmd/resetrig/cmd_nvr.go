@@ -346,19 +346,28 @@ func (a *app) nvrDiscover(f *nvrFlags) *cobra.Command {
 func (a *app) nvrBaseline(f *nvrFlags) *cobra.Command {
 	var out string
 	c := &cobra.Command{Use: "baseline", Short: "What the unit is like right after a good reset"}
-	record := a.nvrDo(f, "record", "Record configuration, identity, accounts, open ports and init state of the unit as it is now: run it after a known good reset", func(ctx context.Context, d *nvr.Device) error {
-		b, err := d.Record(ctx, false)
+	write := func(ctx context.Context, d *nvr.Device, provision bool) error {
+		b, err := d.Record(ctx, provision)
 		if err != nil {
 			return rigError(err)
 		}
-		data := baselineFile("", b).YAML()
+		data := baselineFile(d.Model(), b).YAML()
 		if out == "" {
 			_, err := a.out.Write(data)
 			return err
 		}
 		return usage(os.WriteFile(out, data, 0o644))
+	}
+	record := a.nvrDo(f, "record", "Record configuration, identity, accounts, open ports and init state as they are now: run it after a known good reset", func(ctx context.Context, d *nvr.Device) error {
+		return write(ctx, d, false)
 	})
-	record.Flags().StringVarP(&out, "output", "o", "", "file to write; stdout otherwise")
+	fresh := a.changing(f, "record-fresh", "The same of a unit that has no account yet: it is given one first, so that its configuration can be read", func(ctx context.Context, d *nvr.Device) error {
+		return write(ctx, d, true)
+	})
+	for _, r := range []*cobra.Command{record, fresh} {
+		r.Flags().StringVarP(&out, "output", "o", "", "file to write; stdout otherwise")
+	}
+	c.AddCommand(fresh)
 	c.AddCommand(record)
 	return c
 }

@@ -13,10 +13,11 @@ type memory struct {
 	mu      sync.Mutex
 	refused map[string][]time.Time
 	logins  map[string][]rig.Credential
+	pins    map[string]string
 }
 
 func newMemory() *memory {
-	return &memory{refused: map[string][]time.Time{}, logins: map[string][]rig.Credential{}}
+	return &memory{refused: map[string][]time.Time{}, logins: map[string][]rig.Credential{}, pins: map[string]string{}}
 }
 
 // remembered is how many logins per unit are kept.
@@ -61,4 +62,17 @@ func (m *memory) Recall(dut string) ([]rig.Credential, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]rig.Credential(nil), m.logins[dut]...), nil
+}
+
+func (m *memory) Pinned(dut string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pins[dut], nil
+}
+
+func (m *memory) Pin(dut, fingerprint string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pins[dut] = fingerprint
+	return nil
 }

@@ -74,6 +74,7 @@ type parts struct {
 type accounts interface {
 	nvr.Ledger
 	nvr.Vault
+	nvr.Trust
 }
 
 // loadBench reads the bench file, or the simulated bench where none is named,
@@ -137,6 +138,7 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 	o := sim.Options{
 		Model: m, Seed: s.Seed, URL: w.cfg.DUT.URL, Serial: w.cfg.DUT.Serial, MAC: w.cfg.DUT.MAC,
 		Login:          w.cfg.DUT.Login.Password.Reveal(),
+		Quirks:         s.Quirks,
 		MovesToDefault: w.cfg.DUT.AfterReset.URL != "",
 		Start:          time.Now(), // a label: nothing that is measured depends on it
 	}
@@ -177,7 +179,7 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 		url = "http://192.168.1.50"
 	}
 	opts := nvr.Options{
-		URL: url, Clock: b.Clock, Net: simulatedNetwork{world}, Ledger: acc, Vault: acc,
+		URL: url, Clock: b.Clock, Net: simulatedNetwork{world}, Ledger: acc, Vault: acc, Trust: acc,
 		Rand: rand.NewChaCha8(seed),
 	}
 	if w.cfg.DUT.Baseline == "" && nvrModel(w.model).Dialect != nvr.DialectPlain {
@@ -202,7 +204,7 @@ func simulatedBaseline(o sim.Options, m nvr.Model, url string) (nvr.Baseline, er
 		return nvr.Baseline{}, err
 	}
 	acc := newMemory()
-	d, err := nvr.Open(nvr.Options{Model: m, URL: url, Clock: fresh.Clock(), Net: simulatedNetwork{fresh}, Ledger: acc, Vault: acc})
+	d, err := nvr.Open(nvr.Options{Model: m, URL: url, Clock: fresh.Clock(), Net: simulatedNetwork{fresh}, Ledger: acc, Vault: acc, Trust: acc})
 	if err != nil {
 		return nvr.Baseline{}, err
 	}
@@ -229,7 +231,7 @@ func (a *app) wireReal(w *wiring, p parts) error {
 			acc = newMemory()
 		}
 		if err := w.wireDevice(a, nvr.Options{
-			URL: cfg.DUT.URL, Clock: b.Clock, Net: nvr.RealNetwork(b.Clock, cfg.DUT.Interface), Ledger: acc, Vault: acc,
+			URL: cfg.DUT.URL, Clock: b.Clock, Net: nvr.RealNetwork(b.Clock, cfg.DUT.Interface), Ledger: acc, Vault: acc, Trust: acc,
 		}); err != nil {
 			return err
 		}

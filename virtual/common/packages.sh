@@ -3,12 +3,12 @@
 # Signatures are checked as always. To be sourced; needs $cache.
 #
 #   packages_open ARCH        makes ready; downloads the lists of packages
-#   packages_depends PACKAGE  the one package that PACKAGE depends on first
+#   packages_depends PACKAGE [PATTERN]  the first package that PACKAGE depends on,
+#                             or the first that fits a grep pattern
 #   packages_get DIR NAME…    downloads into DIR
 #   packages_unpack DIR DEST [PATTERN…]   unpacks all of DIR's, or what fits
-
-say() { echo "virtual: $*" >&2; }
-die() { say "$*"; exit 1; }
+#
+# What can't be had ends the script: it says which, why, and what to do.
 
 packages_open() {
   arch=$1
@@ -35,26 +35,29 @@ packages_open() {
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
     -o Acquire::Retries=3 -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any
   )
-  if ! apt-get "${apt_options[@]}" -qq update >"$aptdir/log" 2>&1; then
-    cat "$aptdir/log" >&2
-    die "the lists of Debian's $arch packages could not be downloaded (above is what apt says)"
-  fi
+  apt_says "the lists of Debian's $arch packages" apt-get "${apt_options[@]}" -qq update
+}
+
+# apt_says WHAT COMMAND… runs apt, and tells what it said where it fails.
+apt_says() {
+  local what=$1; shift
+  "$@" >"$aptdir/log" 2>&1 && return
+  cat "$aptdir/log" >&2
+  say "not downloaded: $what"
+  die "above is what apt says; look at this machine's network and at the sources in $aptdir/sources.d, which are this machine's own, then run it again: what has arrived is kept"
 }
 
 packages_depends() {
   local name
-  name=$(apt-cache "${apt_options[@]}" depends "$1" | sed -n 's/^ *Depends: *//p' | head -n 1)
-  [ -n "$name" ] || die "Debian's $arch has no package $1"
+  name=$(apt-cache "${apt_options[@]}" depends "$1" | sed -n 's/^ *Depends: *//p' | grep -m 1 -e "${2:-.}") || true
+  [ -n "$name" ] || die "Debian's $arch has no package $1${2:+ that depends on one like $2}: sudo apt-get update, then again"
   echo "$name"
 }
 
 packages_get() {
   local dir=$1; shift
   mkdir -p "$dir"
-  if ! (cd "$dir" && apt-get "${apt_options[@]}" -qq download "$@") >"$aptdir/log" 2>&1; then
-    cat "$aptdir/log" >&2
-    die "these packages could not be downloaded (above is what apt says): $*"
-  fi
+  (cd "$dir" && apt_says "$*" apt-get "${apt_options[@]}" -qq download "$@")
 }
 
 packages_unpack() {

@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"resetrig/rig"
@@ -35,7 +32,8 @@ func cases() []testCase {
 		{"another unit is refused before anything moves", otherUnit},
 		{"suite of every bench, active-low board, DUT not expendable", func() error { return exercise(lowBoard, false) }},
 		{"suite of every bench, active-high board, DUT expendable", func() error { return exercise(highBoard, true) }},
-		{"killed while pressed: the kernel opens the press, safe says so", killed},
+		{"killed while pressed: the kernel opens the press, safe says so", func() error { return killed(false) }},
+		{"killed while pressed, persist_gpio_outputs on: the kernel goes on shorting, safe opens", func() error { return killed(true) }},
 	}
 	for _, c := range []cycleCase{
 		{board: lowBoard, generation: "new", outcome: rig.Pass},
@@ -51,7 +49,7 @@ func cases() []testCase {
 		}
 		list = append(list, testCase{name, c.run})
 	}
-	return list
+	return append(list, testCase{"the chip is taken away while the pins are shorted", chipGone})
 }
 
 // withPlant runs f on a bench of its own.
@@ -355,54 +353,5 @@ func refused(said, inFile string, code int) error {
 			return fmt.Errorf("exit code %d, %d cuts, %d presses; want %d and none\n%s%s", got.code, cuts, presses, code, got.out, got.errOut)
 		}
 		return nil
-	})
-}
-
-// killed ends resetrig in the middle of a press, in the way that no program can
-// answer.
-func killed() error {
-	return withPlant(lowBoard, nil, func(pl *plant) error {
-		bench, err := pl.benchFile("imou-nvr-new", serial)
-		if err != nil {
-			return err
-		}
-		cmd := exec.Command("/resetrig", "--state", "/tmp/state-killed", "run", "imou-hard-reset", "--bench", bench, "-p", "beep=expected")
-		if err := cmd.Start(); err != nil {
-			return err
-		}
-		pressed := func() bool {
-			on := false
-			for _, m := range pl.seen() {
-				if m.line == resetLine {
-					on = m.on
-				}
-			}
-			return on
-		}
-		for end := time.Now().Add(3 * time.Minute); !pressed(); time.Sleep(lookEvery) {
-			if time.Now().After(end) {
-				return errors.Join(errors.New("nothing was pressed within 3 minutes"), cmd.Process.Kill(), cmd.Wait())
-			}
-		}
-		time.Sleep(time.Second)
-		at := time.Now()
-		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-			return err
-		}
-		_ = cmd.Wait() // killed
-		for end := at.Add(5 * time.Second); pressed(); time.Sleep(lookEvery) {
-			if time.Now().After(end) {
-				return errors.New("the press was still closed 5 s after its owner had died")
-			}
-		}
-		fmt.Printf("     open %v after the kill\n", time.Since(at).Round(time.Millisecond))
-		got, err := resetrig("safe", "--bench", bench)
-		if err != nil {
-			return err
-		}
-		if got.code != 0 || !strings.Contains(got.out, "reset: off") || pressed() {
-			return fmt.Errorf("safe ended with %d: %s%s", got.code, got.out, got.errOut)
-		}
-		return os.RemoveAll("/tmp/state-killed")
 	})
 }

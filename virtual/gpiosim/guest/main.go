@@ -11,6 +11,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,7 +19,14 @@ import (
 func main() {
 	began := time.Now()
 	bad := 0
-	for _, c := range cases() {
+	list := slices.DeleteFunc(cases(), func(c testCase) bool {
+		return len(os.Args) > 1 && !slices.ContainsFunc(os.Args[1:], func(word string) bool { return strings.Contains(c.name, word) })
+	})
+	if len(list) == 0 {
+		fmt.Println("no case is called like", os.Args[1:])
+		os.Exit(1)
+	}
+	for _, c := range list {
 		at := time.Now()
 		err := c.run()
 		took := time.Since(at).Round(100 * time.Millisecond)
@@ -29,7 +37,7 @@ func main() {
 		}
 		fmt.Printf("ok   %s (%v of the guest's time)\n", c.name, took)
 	}
-	fmt.Printf("%d of %d cases on the virtual bench failed, in %v of the guest's time\n", bad, len(cases()), time.Since(began).Round(time.Second))
+	fmt.Printf("%d of %d cases on the virtual bench failed, in %v of the guest's time\n", bad, len(list), time.Since(began).Round(time.Second))
 	if bad > 0 {
 		os.Exit(1)
 	}

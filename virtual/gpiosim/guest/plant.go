@@ -53,6 +53,7 @@ type plant struct {
 	mu    sync.Mutex
 	moves []move // of all four lines
 
+	once        sync.Once // closes done
 	done, ended chan struct{}
 	err         error // of the wires, after ended
 }
@@ -89,10 +90,15 @@ func startPlant(p polarity, args ...string) (*plant, error) {
 	return pl, nil
 }
 
+// unplug ends the wires: the recorder's contacts stay as they are.
+func (pl *plant) unplug() {
+	pl.once.Do(func() { close(pl.done) })
+	<-pl.ended
+}
+
 // stop ends the wires and the recorder.
 func (pl *plant) stop() error {
-	close(pl.done)
-	<-pl.ended
+	pl.unplug()
 	err := pl.sim.Process.Signal(syscall.SIGTERM)
 	_ = pl.sim.Wait() // stopped on request is an exit code of its own
 	return errors.Join(err, pl.err)

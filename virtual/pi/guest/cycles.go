@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -79,6 +78,7 @@ func hardReset(t *trial, b bench) error {
 		return err
 	}
 	t.beepAgrees(rec, r)
+	t.seen = "the power line went " + t.path[powerLine] + ", the press " + t.path[resetLine]
 	return t.released(b)
 }
 
@@ -151,7 +151,8 @@ func (t *trial) edgesAgree(b bench, rec rig.Record) error {
 				return fmt.Errorf("the %s line was still energised when it was given back", of.relay)
 			}
 		}
-		t.figure("%s line GPIO%d: %s; %d writes", of.relay, of.line, strings.Join(path, " → "), writes)
+		t.path[of.line] = strings.Join(path, " → ")
+		t.figure("%s line GPIO%d: %s; %d writes", of.relay, of.line, t.path[of.line], writes)
 	}
 	sortByTime(kernel)
 	var said []commanded
@@ -180,6 +181,9 @@ func (t *trial) edgesAgree(b bench, rec rig.Record) error {
 		}
 		t.figure("%s %-5v kernel %.6f s, record %+.3f ms", k.relay, k.on, k.at.Seconds(), ms(late))
 		t.pi.bench.step = append(t.pi.bench.step, late)
+		if begun, found := stepOf(rec, k); found {
+			t.pi.bench.toEdge = append(t.pi.bench.toEdge, k.at-start-begun)
+		}
 	}
 	if worst.Abs() > edgeTolerance {
 		return fmt.Errorf("the record is %v away from the kernel's edge, want %v at most", worst, edgeTolerance)
@@ -193,6 +197,21 @@ func (t *trial) edgesAgree(b bench, rec rig.Record) error {
 		}
 	}
 	return nil
+}
+
+// stepOf is when the step began that pressed or released. A switching of the
+// power begins with questions to the recorder, which take their time.
+func stepOf(rec rig.Record, k commanded) (begun time.Duration, found bool) {
+	if k.relay != "reset" {
+		return 0, false
+	}
+	name := map[bool]string{true: "press reset", false: "release reset"}[k.on]
+	for _, s := range rec.Steps {
+		if s.Step == name {
+			return s.Began, true
+		}
+	}
+	return 0, false
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -246,102 +265,4 @@ func (t *trial) released(bench) error {
 		}
 	}
 	return nil
-}
-
-func soakShort(t *trial) error { return soak(t, 3) }
-
-// soakLong is thirty minutes of guest time: a cycle takes 65 s.
-func soakLong(t *trial) error { return soak(t, 28) }
-
-func soak(t *trial, cycles int) error {
-	b := bench{generation: "new"}
-	file, err := b.write(t.dir)
-	if err != nil {
-		return err
-	}
-	r, err := t.startRecorder(b)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	p, err := t.startRig("/bin/resetrig", "soak", "imou-hard-reset", "--bench", file, "--cycles", strconv.Itoa(cycles), "--json", "--sound", "none")
-	if err != nil {
-		return err
-	}
-	var memory []int
-	for done := 0; p.running(); {
-		list, err := records(whole(p.stdout()))
-		if err != nil {
-			return err
-		}
-		if len(list) > done {
-			done = len(list)
-			memory = append(memory, resident(p.cmd.Process.Pid))
-			fmt.Printf("    %s: cycle %d of %d: %s, resident %d kB\n", t.name, done, cycles, list[done-1].Outcome, memory[done-1])
-		}
-		if time.Since(began) > time.Duration(cycles)*cycleWithin {
-			return fmt.Errorf("%d of %d cycles after %v", done, cycles, time.Since(began))
-		}
-		time.Sleep(time.Second)
-	}
-	code, err := p.wait(time.Second)
-	if err != nil {
-		return err
-	}
-	list, err := records(p.stdout())
-	if err != nil {
-		return err
-	}
-	passed := 0
-	for _, rec := range list {
-		if rec.Outcome == rig.Pass {
-			passed++
-		}
-		for _, f := range rec.Findings {
-			return fmt.Errorf("cycle %d: the ear found %s: %s", rec.Cycle, f.Name, f.Detail)
-		}
-		t.beepAgrees(rec, r)
-	}
-	t.figure("%d cycles in %.0f s of guest time: %d pass; exit %d", len(list), time.Since(began).Seconds(), passed, code)
-	if code != 0 || len(list) != cycles || passed != cycles {
-		return fmt.Errorf("%d records, %d pass, exit %d; want %d, %d, 0", len(list), passed, code, cycles, cycles)
-	}
-	if e, found := r.told(func(e recorderEvent) bool { return e.Event == "play" }); found {
-		return fmt.Errorf("the player: %s at frame %d", e.Text, e.Frame)
-	}
-	if len(memory) > 1 {
-		first, last := memory[0], memory[len(memory)-1]
-		t.pi.bench.memory = [3]int{first, last, len(memory)}
-		t.figure("resident after cycle 1: %d kB, after cycle %d: %d kB", first, len(memory), last)
-		// The ring of sound and the heap are there after the first cycle.
-		if last > first+first/4 {
-			return fmt.Errorf("resident memory grew from %d to %d kB", first, last)
-		}
-	}
-	st, err := r.state()
-	if err != nil {
-		return err
-	}
-	if st["resets"] != float64(cycles) {
-		return fmt.Errorf("the recorder was reset %v times in %d cycles", st["resets"], cycles)
-	}
-	return nil
-}
-
-// whole is text up to its last line's end.
-func whole(s string) string { return s[:strings.LastIndex(s, "\n")+1] }
-
-// resident is a process's memory in kB.
-func resident(pid int) int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return n
-		}
-	}
-	return 0
 }

@@ -21,22 +21,13 @@ type death struct {
 	strike  func(t *trial, p *process) error
 	// code is the exit code, -1 where a signal ended it.
 	code int
+	// limit is how long the process may take to be gone, and its lines to be
+	// inputs. A kill is the kernel's work alone, an orderly stop closes the books,
+	// and a group that is out of memory is searched for memory first.
+	limit time.Duration
 	// opens says that the program itself opens the press, and cuts that it cuts
 	// the power.
 	opens, cuts bool
-}
-
-// limit is how long the process may take to be gone. A kill is the kernel's
-// work alone, an orderly stop closes the books, and a group that is out of
-// memory is searched for memory first.
-func (d death) limit() time.Duration {
-	switch {
-	case d.opens:
-		return 10 * time.Second
-	case d.code == -1 && d.phase == "press":
-		return 5 * time.Second
-	}
-	return 50 * time.Millisecond
 }
 
 const (
@@ -45,11 +36,12 @@ const (
 )
 
 func send(signals ...syscall.Signal) func(*trial, *process) error {
-	return func(_ *trial, p *process) error {
+	return func(t *trial, p *process) error {
 		for i, s := range signals {
 			if i > 0 {
 				time.Sleep(50 * time.Millisecond)
 			}
+			t.last = monotonic()
 			if err := p.signal(s); err != nil {
 				return err
 			}
@@ -101,6 +93,7 @@ func (t *trial) death(d death, b bench) error {
 			return err
 		}
 	}
+	given := monotonic()
 	reset, _, err := t.pi.trace.edges(resetLine)
 	if err != nil {
 		return err
@@ -109,31 +102,37 @@ func (t *trial) death(d death, b bench) error {
 	if err != nil {
 		return err
 	}
+	if err := b.quiet(reset, struck); err != nil {
+		return err
+	}
 	opened := after(reset, struck, b.pressed() == low)
 	cut := after(power, struck, (b.contact == "no") == (b.pressed() == low))
-	for _, e := range reset {
-		if e.at >= struck && e.to == b.pressed() {
-			return fmt.Errorf("the pins were shorted after the strike: %v", levels(reset))
-		}
+	t.figure("at the strike: reset %v, power %v; process gone after %.1f ms, both lines inputs after %.1f ms", before[0], before[1], ms(gone-struck), ms(given-struck))
+	if given-struck > d.limit {
+		return fmt.Errorf("the lines were given back %v after the strike, want %v at most", given-struck, d.limit)
 	}
-	if limit := d.limit(); gone-struck > limit {
-		return fmt.Errorf("the process was gone %v after the strike, want %v at most", gone-struck, limit)
-	}
-	t.figure("at the strike: reset %v, power %v; process gone after %.1f ms", before[0], before[1], ms(gone-struck))
-	if d.opens && before[0] == b.pressed() {
+	t.seen = fmt.Sprintf("inputs after %.1f ms", ms(given-struck))
+	if d.opens {
 		if opened == 0 {
 			return errors.New("the program did not open the press before it ended")
 		}
-		t.figure("press opened %.1f ms after the strike", ms(opened-struck))
-		if opened-struck > 100*time.Millisecond {
-			return fmt.Errorf("the press opened %v after the strike", opened-struck)
+		t.seen = fmt.Sprintf("opened after %.1f ms", ms(opened-struck))
+		t.figure("press %s", t.seen)
+		if opened-struck > opensIn {
+			return fmt.Errorf("the press opened %v after the strike, want %v at most", opened-struck, opensIn)
 		}
 	}
-	if d.cuts {
-		if cut == 0 {
-			return errors.New("the power was not cut")
+	switch {
+	case !d.cuts && cut != 0:
+		return errors.New("the power was cut")
+	case d.cuts && cut == 0:
+		return errors.New("the power was not cut")
+	case d.cuts:
+		t.figure("power cut %.1f ms after the last signal", ms(cut-t.last))
+		t.seen += fmt.Sprintf(", cut %.1f ms after the second", ms(cut-t.last))
+		if cut < t.last || cut-t.last > opensIn {
+			return fmt.Errorf("the power was cut %v after the last signal, want %v at most", cut-t.last, opensIn)
 		}
-		t.figure("power cut %.1f ms after the strike", ms(cut-struck))
 	}
 	// Whoever was started by it must be gone as well.
 	if err := until(3*time.Second, "the microphone's process to be gone", func() bool { return !anyRuns("resetrig-mic") }); err != nil {
@@ -183,6 +182,22 @@ func (t *trial) death(d death, b bench) error {
 	}
 	if !strings.Contains(l.stderr(), "interrupted") && !strings.Contains(l.stdout(), "aborted") {
 		return fmt.Errorf("the books do not have the interrupted cycle: %s", l.tail())
+	}
+	return nil
+}
+
+// quiet is true of the line of a press that was taken without an edge, was
+// pressed once at most, and was not touched after a strike but to open it.
+func (b bench) quiet(edges []edge, struck time.Duration) error {
+	presses := 0
+	for i, e := range edges {
+		if e.to != b.pressed() {
+			continue
+		}
+		presses++
+		if i == 0 || e.from == undriven || e.at >= struck || presses > 1 {
+			return fmt.Errorf("the pins were shorted by the request, again, or after the strike: %v", levels(edges))
+		}
 	}
 	return nil
 }

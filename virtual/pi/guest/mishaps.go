@@ -53,7 +53,8 @@ func heldByAnother(t *trial) error {
 		}
 	}
 	said := strings.TrimSpace(p.stderr())
-	t.figure("exit %d: %s", code, said[strings.LastIndex(said, "\n")+1:])
+	t.seen = said[strings.LastIndex(said, "\n")+1:]
+	t.figure("exit %d: %s", code, t.seen)
 	if code != 3 || !strings.Contains(said, "another program") {
 		return fmt.Errorf("exit %d, want 3 and the name of the holder", code)
 	}
@@ -79,7 +80,8 @@ func takenAway(t *trial) error {
 	if err != nil {
 		return err
 	}
-	t.figure("program ended %.1f s after the line was taken, exit %d", (monotonic() - taken).Seconds(), code)
+	t.seen = fmt.Sprintf("ended %.1f s after the line was taken", (monotonic() - taken).Seconds())
+	t.figure("%s, exit %d", t.seen, code)
 	return t.wantError(p, code)
 }
 
@@ -139,15 +141,13 @@ func (t *trial) opensWithin(since, limit time.Duration) error {
 	if opened == 0 {
 		return errors.New("the press was not opened")
 	}
-	t.figure("press opened %.3f s after it", (opened - since).Seconds())
+	t.seen = fmt.Sprintf("opened after %.3f s", (opened - since).Seconds())
+	t.figure("press %s", t.seen)
 	if opened-since > limit {
 		return fmt.Errorf("the press opened %v after it, want %v at most", opened-since, limit)
 	}
 	return nil
 }
-
-// lostEar is how soon a lost microphone must have stopped a cycle that needs it.
-const lostEar = 3 * time.Second
 
 // cardGone: the sound card disappears in the middle of a press, and its driver
 // is unloaded.
@@ -196,18 +196,7 @@ func (t *trial) busybox(args ...string) (string, error) {
 
 // playerStops: the loopback's player stops; its process lives, and so does the
 // card. What the microphone delivers then is silence without any noise.
-//
-// The ear knows it after two seconds of digital silence. The press is opened
-// within limit.
-func playerStops(limit time.Duration) func(*trial) error {
-	return func(t *trial) error { return playerStopped(t, limit) }
-}
-
-// wholeHold is what is left of a press: a microphone that is there and silent
-// ends no cycle before its beep is judged.
-const wholeHold = 20 * time.Second
-
-func playerStopped(t *trial, limit time.Duration) error {
+func playerStops(t *trial) error {
 	p, r, err := t.pressing(bench{generation: "new"})
 	if err != nil {
 		return err
@@ -223,7 +212,7 @@ func playerStopped(t *trial, limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.opensWithin(stopped, limit), t.wantError(p, code))
+	return errors.Join(t.opensWithin(stopped, lostEar), t.wantError(p, code))
 }
 
 // terminateWhileWriting: a stop in the moment in which the recorder writes its
@@ -261,7 +250,12 @@ func terminateWhileWriting(t *trial) error {
 	if err != nil {
 		return err
 	}
-	t.figure("power cut %.1f s after the stop", (after(power, struck, false) - struck).Seconds())
+	cut := after(power, struck, false)
+	if cut-struck < cutNotSoon {
+		return fmt.Errorf("the power was cut %v after the stop: not at all, or in the write window", cut-struck)
+	}
+	t.seen = fmt.Sprintf("power cut %.1f s after the stop", (cut - struck).Seconds())
+	t.figure("%s", t.seen)
 	time.Sleep(3 * time.Second) // the recorder's capacitors
 	st, err := r.state()
 	if err != nil {
@@ -332,7 +326,8 @@ assert:
 	}
 	late := off - on - maxOn
 	t.figure("press %.6f s edge to edge; the dead man stands at %v", (off - on).Seconds(), maxOn)
-	if late < 0 || late > 100*time.Millisecond {
+	t.seen = fmt.Sprintf("%.1f ms late", ms(late))
+	if late < 0 || late > deadManIn {
 		return fmt.Errorf("the dead man was %v late", late)
 	}
 	return t.wantError(p, code)

@@ -40,11 +40,22 @@ func benchmarks(t *trial) error {
 	f := t.pi.bench
 	fmt.Println("    | on the emulated Pi 3B (500 MIPS a core)     | measured            | compared to")
 	row := func(what, value, to string) { fmt.Printf("    | %-43s | %-19s | %s\n", what, value, to) }
-	row("a switching in the record, after its edge", spread(f.step, time.Microsecond, "µs"), "the kernel's trace: 5 ms at most")
+	if len(f.step) > 0 { // a soak does not look at each edge
+		row("from a press's step to the line's edge", spread(f.toEdge, time.Microsecond, "µs"), "the kernel's trace")
+		row("a switching in the record, after its edge", spread(f.step, time.Microsecond, "µs"), "the kernel's trace: 5 ms at most")
+	}
 	row("a long beep's onset in the record", spread(f.beep, time.Millisecond, "ms"), "the player's sample counter")
 	row("the detector at 48 kHz, of one core", fmt.Sprintf("%.2f %%", detector*100), fmt.Sprintf("its FFT alone: %.2f %%", fft*100))
-	row("rig and microphone, of one core", fmt.Sprintf("%.1f %%", f.rigShare*100), fmt.Sprintf("the simulated recorder: %.1f %%", f.simShare*100))
-	row("resident after the first cycle", fmt.Sprintf("%d kB", f.memory[0]), fmt.Sprintf("%d kB after cycle %d", f.memory[1], f.memory[2]))
+	if f.rigShare > 0 { // of a single cycle
+		row("rig and microphone, of one core", fmt.Sprintf("%.1f %%", f.rigShare*100), fmt.Sprintf("the simulated recorder: %.1f %%", f.simShare*100))
+	}
+	for _, n := range []int{20, len(f.memory)} {
+		if n > 1 && n <= len(f.memory) {
+			first, then := f.memory[0], f.memory[n-1]
+			row(fmt.Sprintf("resident after cycle %d", n), fmt.Sprintf("%d kB", then.rig), fmt.Sprintf("after cycle 1: %d kB", first.rig))
+			row(fmt.Sprintf("the microphone's process after cycle %d", n), fmt.Sprintf("%d kB", then.mic), fmt.Sprintf("after cycle 1: %d kB", first.mic))
+		}
+	}
 	return nil
 }
 

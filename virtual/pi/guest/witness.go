@@ -30,9 +30,10 @@ type pi struct {
 
 // figures are what the cases measured, for the table at the end.
 type figures struct {
+	toEdge []time.Duration // from the begin of a press's or a release's step to the kernel's edge
 	step   []time.Duration // record's time of a switching, after the kernel's edge
 	beep   []time.Duration // record's onset of a beep, after it was played
-	memory [3]int          // kB after the first cycle, after the last; cycles
+	memory []memory        // after each cycle of a soak
 	// Of one core, over a whole cycle: the rig with its microphone, the recorder.
 	rigShare, simShare float64
 }

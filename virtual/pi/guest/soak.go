@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"resetrig/rig"
+)
+
+// soakShort is a soak that every run of the suite has time for.
+func soakShort(t *trial) error { return soak(t, 4, 0) }
+
+// soakLong is thirty minutes of guest time: a cycle takes 65 s.
+func soakLong(t *trial) error { return soak(t, 28, 30*time.Minute) }
+
+// memory is what the program holds after a cycle, in kB.
+type memory struct{ rig, mic int }
+
+// soak runs that many cycles, which must last that long, and wants each of them
+// in the books, no sound lost, and no memory either.
+func soak(t *trial, cycles int, least time.Duration) error {
+	b := bench{generation: "new"}
+	file, err := b.write(t.dir)
+	if err != nil {
+		return err
+	}
+	r, err := t.startRecorder(b)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	p, err := t.startRig(shipped, "soak", "imou-hard-reset", "--bench", file, "--cycles", strconv.Itoa(cycles), "--json", "--sound", "none")
+	if err != nil {
+		return err
+	}
+	var used []memory
+	for p.running() {
+		list, err := records(whole(p.stdout()))
+		if err != nil {
+			return err
+		}
+		if done := len(list); done > len(used) {
+			m := memory{rig: resident(p.cmd.Process.Pid)}
+			for _, c := range children(p.cmd.Process.Pid) {
+				m.mic += resident(c)
+			}
+			used = append(used, m)
+			fmt.Printf("    %s: cycle %d of %d after %.0f s: %s, resident %d kB, the microphone's process %d kB\n",
+				t.name, done, cycles, time.Since(began).Seconds(), list[done-1].Outcome, m.rig, m.mic)
+		}
+		if time.Since(began) > time.Duration(cycles)*cycleWithin {
+			return fmt.Errorf("%d of %d cycles after %v", len(used), cycles, time.Since(began))
+		}
+		time.Sleep(time.Second)
+	}
+	took := time.Since(began)
+	code, err := p.wait(time.Second)
+	if err != nil {
+		return err
+	}
+	list, err := records(p.stdout())
+	if err != nil {
+		return err
+	}
+	passed := 0
+	for _, rec := range list {
+		if rec.Outcome == rig.Pass {
+			passed++
+		}
+		for _, f := range rec.Findings {
+			return fmt.Errorf("cycle %d: the ear found %s: %s", rec.Cycle, f.Name, f.Detail)
+		}
+		t.beepAgrees(rec, r)
+	}
+	t.figure("%d cycles in %.0f s of guest time: %d pass, nothing found amiss in their sound; exit %d", len(list), took.Seconds(), passed, code)
+	if code != 0 || len(list) != cycles || passed != cycles {
+		return fmt.Errorf("%d records, %d pass, exit %d; want %d, %d, 0", len(list), passed, code, cycles, cycles)
+	}
+	if took < least {
+		return fmt.Errorf("%d cycles took %v, want %v at least", cycles, took, least)
+	}
+	if e, found := r.told(func(e recorderEvent) bool { return e.Event == "play" }); found {
+		return fmt.Errorf("the player: %s at frame %d", e.Text, e.Frame)
+	}
+	t.pi.bench.memory = used
+	if err := flat(used); err != nil {
+		return err
+	}
+	st, err := r.state()
+	if err != nil {
+		return err
+	}
+	if st["resets"] != float64(cycles) {
+		return fmt.Errorf("the recorder was reset %v times in %d cycles", st["resets"], cycles)
+	}
+	return t.booked(cycles)
+}
+
+// flat is true of a memory that does not grow: not by more than a quarter over
+// the first cycle, in which the ring of sound and the heap come, and not by more
+// than a twentieth from the fifth on.
+func flat(used []memory) error {
+	for _, of := range []struct {
+		from int
+		most float64
+	}{{0, 1.25}, {4, 1.05}} {
+		if len(used) < of.from+2 {
+			continue
+		}
+		from, to := used[of.from], used[len(used)-1]
+		if float64(to.rig) > of.most*float64(from.rig) || float64(to.mic) > of.most*float64(from.mic) {
+			return fmt.Errorf("resident memory grew from %+v kB after cycle %d to %+v kB after cycle %d", from, of.from+1, to, len(used))
+		}
+	}
+	return nil
+}
+
+// booked wants the books to have every cycle, and none open.
+func (t *trial) booked(cycles int) error {
+	l, err := t.startRig(shipped, "list", "--json")
+	if err != nil {
+		return err
+	}
+	if _, err := l.wait(20 * time.Second); err != nil {
+		return err
+	}
+	var run struct {
+		Counts struct {
+			Begun, Open int
+			First       struct{ Pass int }
+		}
+	}
+	if err := json.Unmarshal([]byte(l.stdout()), &run); err != nil {
+		return fmt.Errorf("resetrig list: %w: %s", err, l.tail())
+	}
+	c := run.Counts
+	t.figure("in the books: %d cycles begun, %d passed at the first attempt, %d open", c.Begun, c.First.Pass, c.Open)
+	if c.Begun != cycles || c.First.Pass != cycles || c.Open != 0 {
+		return fmt.Errorf("the books do not account for %d cycles: %+v", cycles, c)
+	}
+	return nil
+}
+
+// whole is text up to its last line's end.
+func whole(s string) string { return s[:strings.LastIndex(s, "\n")+1] }
+
+// resident is a process's memory in kB.
+func resident(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return n
+		}
+	}
+	return 0
+}

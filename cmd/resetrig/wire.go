@@ -184,7 +184,9 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 	}
 	if w.cfg.DUT.Baseline == "" && nvrModel(w.model).Dialect != nvr.DialectPlain {
 		fresh, err := simulatedBaseline(o, nvrModel(w.model), url)
-		if err != nil {
+		if errors.Is(err, rig.ErrUnsupported) {
+			a.log.Info("no baseline of a fresh simulated unit", "why", err)
+		} else if err != nil {
 			return rigError(fmt.Errorf("record the baseline of a fresh simulated unit: %w", err))
 		}
 		opts.Baseline, opts.Reference = fresh.Config, fresh.Reference

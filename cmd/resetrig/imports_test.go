@@ -15,7 +15,8 @@ import (
 var mayImport = map[string][]string{
 	"rig":              {},
 	"rig/rigtest":      {"rig"},
-	"soak":             {"rig"},
+	"soak":             {"rig", "soak/stats"},
+	"soak/stats":       {},
 	"pcm":              {},
 	"pcm/synth":        {"pcm"},
 	"pcm/corpus":       {"pcm/synth"},
@@ -25,7 +26,7 @@ var mayImport = map[string][]string{
 	"sim":              {"rig", "pcm", "pcm/synth"},
 	"config":           {"rig", "models", "scenarios"},
 	"store":            {"rig"},
-	"report":           {"rig"},
+	"report":           {"rig", "soak/stats"},
 	"scenarios":        {},
 	"models":           {},
 	"cmd/resetrig-mic": {"pcm"},

@@ -53,6 +53,8 @@ type Stats struct {
 	// MaxLate is the longest time from the capture of a block's last sample to
 	// its arrival here.
 	MaxLate time.Duration
+	// Jitter is how much later than expected blocks come of late, root mean square.
+	Jitter time.Duration
 	// DriftPPM is how much slower than nominal the device's clock is, 0 until
 	// DriftKnown.
 	DriftPPM   float64
@@ -74,7 +76,10 @@ type Capture struct {
 	end  time.Time // of the last block that was read
 }
 
-var _ Source = (*Capture)(nil)
+var (
+	_ Source = (*Capture)(nil)
+	_ Timed  = (*Capture)(nil)
+)
 
 // NewCapture prepares a capture; nothing runs until Open.
 func NewCapture(opt CaptureOptions) *Capture {
@@ -205,6 +210,11 @@ func (c *Capture) Stats() Stats {
 	st.Starts = starts
 	return st
 }
+
+// TimeUncertainty is what the times of the blocks may be off by: a latency of the
+// device that nobody reports, and what the jitter leaves of itself in the
+// estimate, which is a third of it or less.
+func (c *Capture) TimeUncertainty() time.Duration { return unseenLatency + c.Stats().Jitter / 2 }
 
 // session is one life of the microphone's process.
 type session struct {

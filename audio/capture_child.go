@@ -324,6 +324,7 @@ func (s *session) count(tb *timebase, b pcm.Block, lost int64, overflow, silent 
 	}
 	st.MaxLate = max(st.MaxLate, late)
 	st.DriftPPM, st.DriftKnown = tb.driftPPM()
+	st.Jitter = tb.jitter()
 }
 
 // tell leaves the newest progress for the watchdog and never waits for it.

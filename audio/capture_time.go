@@ -22,6 +22,8 @@ type timebase struct {
 	overSince time.Time     // since when blocks come later than a jitter explains
 	overLeast time.Duration // by how much at least
 
+	spread float64 // mean square of how much later than est blocks come, s²
+
 	settled time.Time // when est was first trusted
 	estThen time.Duration
 	last    time.Time
@@ -37,6 +39,11 @@ const (
 	// slewPPM is how fast the estimate follows a device that is slower than
 	// nominal: crystals are within 100 ppm, cheap ones within 500.
 	slewPPM = 1000
+	// jitterBlocks is over how many blocks the jitter is averaged: about a second.
+	jitterBlocks = 50
+	// unseenLatency is what no device reports: what its converter and its bus hold
+	// back, and how often its driver looks. A block of the microphone's process.
+	unseenLatency = 20 * time.Millisecond
 	// settleTime and driftTime are when the drift's measurement starts and from
 	// which length on it says something: 1 ms of jitter in 20 s is 50 ppm.
 	settleTime = 5 * time.Second
@@ -85,6 +92,9 @@ func (t *timebase) place(b pcm.Block) (placed pcm.Block, lost int64, silent bool
 			t.overSince = time.Time{}
 		}
 	}
+	if late := max(excess, 0).Seconds(); late <= jitterLimit.Seconds() {
+		t.spread += (late*late - t.spread) / jitterBlocks
+	}
 	t.last = b.Time
 	if t.settled.IsZero() && b.Time.Sub(t.t0) >= settleTime {
 		t.settled, t.estThen = b.Time, t.est
@@ -110,3 +120,6 @@ func (t *timebase) driftPPM() (ppm float64, ok bool) {
 	}
 	return float64(t.est-t.estThen) / float64(over) * 1e6, true
 }
+
+// jitter is how much later than the estimate blocks come, root mean square.
+func (t *timebase) jitter() time.Duration { return seconds(math.Sqrt(t.spread)) }

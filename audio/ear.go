@@ -90,7 +90,7 @@ func (e *Ear) Listen(ctx context.Context, until time.Time) (rig.Hearing, error) 
 	if err == nil {
 		err = e.wrong
 	}
-	h := rig.Hearing{Findings: e.health.findings()}
+	h := rig.Hearing{Findings: e.health.findings(), Clock: e.health.clock()}
 	if len(e.beeps) > 0 {
 		h.Beeps = append(h.Beeps, e.beeps...)
 		e.beeps = e.beeps[:0]
@@ -235,8 +235,11 @@ func (e *Ear) moment(seconds float64) time.Time {
 
 func (e *Ear) beep(v Event) {
 	e.watchGain(v)
-	e.beeps = append(e.beeps, rig.Beep{
-		ID: v.ID, Onset: e.moment(v.Onset), End: e.moment(v.End), Ended: v.Ended, Long: v.Long,
+	b := rig.Beep{
+		ID: v.ID, Onset: e.moment(v.Onset), Ended: v.Ended, Long: v.Long,
 		FrequencyHz: v.FrequencyHz, SNRdB: v.SNRdB, LevelDBFS: v.LevelDBFS,
-	})
+	}
+	b.End = b.Onset.Add(seconds(v.End - v.Onset)) // by the device's clock, which does not jitter
+	e.uncertain(&b, v)
+	e.beeps = append(e.beeps, b)
 }

@@ -91,7 +91,7 @@ func (h *health) hole(b pcm.Block) (lost int64) {
 		} else if leap := byTime - time.Duration(float64(lost)/float64(h.rate)*float64(time.Second)); leap > leapLimit {
 			lost += int64(leap.Seconds() * float64(h.rate))
 		}
-		if span := b.Time.Sub(h.first.Time).Seconds(); span > 30 && h.losses == 0 {
+		if span := b.Time.Sub(h.first.Time).Seconds(); span > driftSpan && h.losses == 0 {
 			h.driftPPM = (float64(b.Start-h.first.Start)/float64(h.rate)/span - 1) * 1e6
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -189,16 +190,27 @@ func checks(p *printer, cs []rig.Check) {
 	}
 }
 
+// withUncertainty is a value and by how much it may be off, to two digits of
+// that.
+func withUncertainty(m rig.Measurement) (value, within string) {
+	if m.Uncertainty <= 0 {
+		return number(m.Value), ""
+	}
+	digits := min(max(0, 1-int(math.Floor(math.Log10(m.Uncertainty)))), 6)
+	return fmt.Sprintf("%.*f", digits, m.Value), fmt.Sprintf("± %.*f", digits, m.Uncertainty)
+}
+
 func measurements(p *printer, ms []rig.Measurement) {
 	if len(ms) == 0 {
 		return
 	}
 	var rows [][]string
 	for _, m := range ms {
+		value, within := withUncertainty(m)
 		rows = append(rows, []string{
-			clean(m.Name), number(m.Value), clean(m.Unit), limits(m.Min, m.Max), cmp.Or(checkWords[m.Outcome], clean(string(m.Outcome))),
+			clean(m.Name), value, within, clean(m.Unit), limits(m.Min, m.Max), cmp.Or(checkWords[m.Outcome], clean(string(m.Outcome))),
 		})
 	}
 	p.linef("")
-	p.table([]string{"<Measurements", "", "<", "<limits", "<"}, rows)
+	p.table([]string{"<Measurements", "", "<", "<", "<limits", "<"}, rows)
 }

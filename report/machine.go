@@ -29,7 +29,8 @@ func JSON(w io.Writer, records iter.Seq2[rig.Record, error]) error {
 }
 
 // CSV writes one row per record, with a column for each measurement that
-// occurs (its last value in the cycle). records are gone through twice: first
+// occurs (its last value in the cycle), and one more, named ±, where its
+// uncertainty is known. records are gone through twice: first
 // for the columns' names.
 func CSV(w io.Writer, records iter.Seq2[rig.Record, error]) error {
 	var names []string
@@ -42,6 +43,10 @@ func CSV(w io.Writer, records iter.Seq2[rig.Record, error]) error {
 			if _, ok := units[m.Name]; !ok && len(names) < 4*nameLimit {
 				names = append(names, m.Name)
 				units[m.Name] = m.Unit
+			}
+			if _, ok := units[m.Name+plusMinus]; !ok && m.Uncertainty > 0 && len(names) < 4*nameLimit {
+				names = append(names, m.Name+plusMinus)
+				units[m.Name+plusMinus] = m.Unit
 			}
 		}
 	}
@@ -73,6 +78,9 @@ func CSV(w io.Writer, records iter.Seq2[rig.Record, error]) error {
 	return out.Error()
 }
 
+// plusMinus follows a measurement's name where its uncertainty stands.
+const plusMinus = " ±"
+
 func row(r *rig.Record, names []string) []string {
 	long := 0
 	for _, b := range r.Beeps {
@@ -83,6 +91,11 @@ func row(r *rig.Record, names []string) []string {
 	values := map[string]float64{}
 	for _, m := range r.Measurements {
 		values[m.Name] = m.Value
+		if m.Uncertainty > 0 {
+			values[m.Name+plusMinus] = m.Uncertainty
+		} else {
+			delete(values, m.Name+plusMinus)
+		}
 	}
 	started := ""
 	if !r.Started.IsZero() {

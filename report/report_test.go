@@ -90,7 +90,7 @@ func cycle(n, attempt int, rnd *rand.Rand) rig.Record {
 		},
 		Measurements: []rig.Measurement{
 			{Name: "press_duration", Value: release - 10, Unit: "s", Min: ptr(15), Max: ptr(40), Outcome: rig.CheckPass},
-			{Name: "beep_onset", Value: onset, Unit: "s", Outcome: rig.CheckPass},
+			{Name: "beep_onset", Value: onset, Unit: "s", Uncertainty: 0.0213, Outcome: rig.CheckPass},
 			{Name: "beep_duration", Value: long, Unit: "s", Min: ptr(3), Outcome: rig.CheckPass},
 			{Name: "beep_frequency", Value: 2400 + rnd.NormFloat64()*5, Unit: "Hz", Outcome: rig.CheckPass},
 			{Name: "beep_snr", Value: 31 + rnd.NormFloat64(), Unit: "dB", Outcome: rig.CheckPass},

@@ -34,6 +34,7 @@ type cycle struct {
 	mark    *Mark
 
 	hearing  bool // the ear is open
+	audio    AudioClock
 	beeps    []Beep
 	beepAt   map[int]int // ID → index in beeps
 	findings map[string]Finding

@@ -55,6 +55,7 @@ func (c *cycle) finish(ctx context.Context) {
 		}
 	}
 	c.endTranscript(r.Outcome != Pass)
+	c.measureClock()
 	for _, b := range c.beeps {
 		kind := "short"
 		if b.Long {
@@ -63,6 +64,7 @@ func (c *cycle) finish(ctx context.Context) {
 		r.Beeps = append(r.Beeps, BeepRecord{
 			Onset: b.Onset.Sub(c.start), Duration: b.Duration(),
 			FrequencyHz: b.FrequencyHz, SNRdB: b.SNRdB, LevelDBFS: b.LevelDBFS, Kind: kind,
+			OnsetUncertainty: b.OnsetUncertainty, DurationUncertainty: b.LengthUncertainty, FrequencyUncertaintyHz: b.FrequencyUncertaintyHz,
 		})
 	}
 	c.takeEdges()
@@ -82,6 +84,23 @@ func (c *cycle) sortedFindings() []Finding {
 		fs = append(fs, c.findings[name])
 	}
 	return fs
+}
+
+// measureClock keeps how the microphone's clock ran, where it is known.
+func (c *cycle) measureClock() {
+	k := c.audio
+	if k.Known {
+		c.measure("audio_drift", k.DriftPPM, "ppm")
+		c.within(k.DriftUncertaintyPPM)
+	}
+	if k.Losses > 0 {
+		c.measure("audio_lost", k.Lost.Seconds()*1000, "ms")
+	}
+}
+
+// within adds the uncertainty to the last measurement.
+func (c *cycle) within(u float64) {
+	c.rec.Measurements[len(c.rec.Measurements)-1].Uncertainty = u
 }
 
 // measure keeps a value that has no limits.

@@ -72,6 +72,7 @@ func (c *cycle) absorb(h Hearing) {
 		}
 		c.event(Event{At: b.Onset.Sub(c.start), Kind: "beep", Name: kind, Text: text, On: !b.Ended})
 	}
+	c.audio = h.Clock
 	unfit := false
 	for _, f := range h.Findings {
 		unfit = unfit || f.Unfit

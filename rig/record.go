@@ -56,4 +56,8 @@ type BeepRecord struct {
 	SNRdB       float64       `json:"snr_db"`
 	LevelDBFS   float64       `json:"level_dbfs"`
 	Kind        string        `json:"kind"` // long, short
+	// The uncertainties, as Measurement has them; 0 is not known.
+	OnsetUncertainty       time.Duration `json:"onset_uncertainty_ns,omitempty"`
+	DurationUncertainty    time.Duration `json:"duration_uncertainty_ns,omitempty"`
+	FrequencyUncertaintyHz float64       `json:"frequency_uncertainty_hz,omitempty"`
 }

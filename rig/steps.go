@@ -373,8 +373,11 @@ func (c *cycle) hear(ctx context.Context, s Hear) error {
 	if heard {
 		k.Seen = fmt.Sprintf("%.2f s at %.0f Hz, %.2f s after %s", b.Duration().Seconds(), b.FrequencyHz, b.Onset.Sub(from).Seconds(), s.From)
 		c.measure("beep_onset", b.Onset.Sub(from).Seconds(), "s")
+		c.within(b.OnsetUncertainty.Seconds())
 		c.limits("beep_duration", b.Duration().Seconds(), "s", s.Least, s.Most)
+		c.within(b.LengthUncertainty.Seconds())
 		c.measure("beep_frequency", b.FrequencyHz, "Hz")
+		c.within(b.FrequencyUncertaintyHz)
 		c.measure("beep_snr", b.SNRdB, "dB")
 		c.seen.longBeep = s.Verdict != BeepForbidden && c.b.EarCalibrated
 	} else {

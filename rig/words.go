@@ -75,12 +75,15 @@ type Difference struct {
 
 // Measurement is a named value with its unit and limits; a nil limit is none.
 type Measurement struct {
-	Name    string       `json:"name"`
-	Value   float64      `json:"value"`
-	Unit    string       `json:"unit"`
-	Min     *float64     `json:"min,omitempty"`
-	Max     *float64     `json:"max,omitempty"`
-	Outcome CheckOutcome `json:"outcome"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	// Uncertainty, in the value's unit: at least 95 of 100 true values lie within
+	// so much of it, each way. 0 is not known.
+	Uncertainty float64      `json:"uncertainty,omitempty"`
+	Min         *float64     `json:"min,omitempty"`
+	Max         *float64     `json:"max,omitempty"`
+	Outcome     CheckOutcome `json:"outcome"`
 }
 
 // Identity is who answered. Empty fields are unknown.
@@ -188,6 +191,11 @@ type Beep struct {
 	FrequencyHz float64
 	SNRdB       float64 // power over the noise of a 24 kHz band, decibels
 	LevelDBFS   float64
+	// The uncertainties of onset, length and frequency, as Measurement has them:
+	// of the estimate, and of the clocks that it was read from. 0 is not known, as
+	// the onset of a beep that the listening began in.
+	OnsetUncertainty, LengthUncertainty time.Duration
+	FrequencyUncertaintyHz              float64
 }
 
 // Duration is how long the beep has sounded so far.
@@ -205,4 +213,15 @@ type Finding struct {
 type Hearing struct {
 	Beeps    []Beep    // begun as long, or ended, since the last call
 	Findings []Finding // every finding that holds now
+	Clock    AudioClock
+}
+
+// AudioClock is the microphone's clock against the system's, since Begin.
+type AudioClock struct {
+	// DriftPPM is how much faster than it says the device's clock runs, in
+	// millionths, if Known: it takes half a minute without a loss.
+	DriftPPM, DriftUncertaintyPPM float64
+	Known                         bool
+	Lost                          time.Duration // sound that was lost
+	Losses                        int
 }

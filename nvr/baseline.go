@@ -91,6 +91,13 @@ func (d *Device) Record(ctx context.Context, provision bool) (Baseline, error) {
 	return b, err
 }
 
+// URL is where the unit answers now, as far as it is known.
+func (d *Device) URL() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.base
+}
+
 // Model is the name of the unit's model.
 func (d *Device) Model() string { return d.model.Name }
 

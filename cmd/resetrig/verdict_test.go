@@ -180,12 +180,18 @@ func testApp(t testing.TB) *app {
 // simBench is the simulated bench of a generation, with senses and faults.
 func simBench(t testing.TB, generation string, senses []string, faults string) (*config.Bench, *config.Model) {
 	t.Helper()
+	return benchOf(t, "imou-nvr-"+generation, "imou-"+generation, senses, faults)
+}
+
+// benchOf is the simulated bench of a model and the simulator's of its kind.
+func benchOf(t testing.TB, modelName, simulated string, senses []string, faults string) (*config.Bench, *config.Model) {
+	t.Helper()
 	cfg, err := config.LoadBench("default-bench.yaml", config.DefaultBench(), config.System())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.DUT.Model = "imou-nvr-" + generation
-	cfg.Simulate.Model = "imou-" + generation
+	cfg.DUT.Model = modelName
+	cfg.Simulate.Model = simulated
 	cfg.Simulate.Senses = senses
 	for f := range strings.SplitSeq(faults, "+") {
 		if f != "" {

@@ -78,6 +78,8 @@ type Device struct {
 	alive    bool              // in this look something answered, be it a refused connection
 	silent   bool              // the last probe found nothing
 	lastInit rig.InitState
+	told     tally // what the unit itself says of its lockout
+	pins     pins
 }
 
 var (
@@ -109,6 +111,9 @@ func Open(o Options) (*Device, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
+	if n, ok := o.Net.(*realNetwork); ok {
+		o.Net = n.speaking(tlsVersions[m.TLS.Least])
+	}
 	d := &Device{
 		o: o, model: m, log: o.Log, base: o.URL, id: o.Identity,
 		firmware: tidyVersion(o.Firmware),
@@ -123,6 +128,10 @@ func Open(o Options) (*Device, error) {
 		d.dialect = &dahua{unable: unable{"imou"}, d: d, devInit: m.Generation == New}
 	case DialectDahua:
 		d.dialect = &dahua{unable: unable{"dahua-cgi"}, d: d}
+	case DialectHikvision:
+		d.dialect = &hikvision{unable: unable{"hikvision"}, d: d}
+	case DialectONVIF:
+		d.dialect = &onvif{unable: unable{"onvif"}, d: d}
 	case DialectPlain:
 		d.dialect = &plain{unable{"plain"}, d}
 	}

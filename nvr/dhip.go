@@ -35,7 +35,9 @@ type Found struct {
 	Version   string `json:"version,omitempty"`
 	Name      string `json:"name,omitempty"`
 	Init      int    `json:"init"`
-	InitKnown bool   `json:"init_known"` // old firmware does not say
+	InitKnown bool   `json:"init_known"`      // old firmware does not say
+	UUID      string `json:"uuid,omitempty"`  // of an ONVIF endpoint
+	XAddr     string `json:"xaddr,omitempty"` // where an ONVIF endpoint says that it serves HTTP
 }
 
 // Identity is who answered.
@@ -43,6 +45,9 @@ func (f Found) Identity() rig.Identity { return rig.Identity{Serial: f.Serial, M
 
 // URL is where the unit says that it serves HTTP.
 func (f Found) URL() string {
+	if f.XAddr != "" {
+		return f.XAddr
+	}
 	if f.HTTPPort == 0 || f.HTTPPort == 80 {
 		return "http://" + f.IP
 	}

@@ -62,6 +62,7 @@ const (
 	wordNone    word = iota
 	wordRefused      // the login is not accepted
 	wordLocked       // no login is accepted now
+	wordUnable       // it has no such thing, whoever asks: nothing on the login
 )
 
 // proof is what proves the default state.

@@ -30,6 +30,7 @@ func (d *Device) bind(id rig.Identity, where string) error {
 	for _, known := range []rig.Identity{d.id, d.seen} {
 		if known.Contradicts(id) {
 			d.seen = rig.Identity{}
+			d.distrust()
 			return wrongUnit(known, id, where)
 		}
 	}
@@ -53,6 +54,9 @@ func (d *Device) proven() error {
 		return nil
 	}
 	remedy := "make discovery (UDP " + d.model.Endpoints.DiscoveryPort + ") reach it"
+	if _, own := d.dialect.(discoverer); own {
+		remedy = "write the mac of the port that answers into the bench file"
+	}
 	switch {
 	case !d.dialect.can().mark:
 		remedy = "the plain dialect cannot tell: leave serial and mac out of the bench file"

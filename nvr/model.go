@@ -16,10 +16,13 @@ const (
 	DialectIMOU  = "imou"      // DevInit on /OutsideCmd, CGI, DHIP
 	DialectDahua = "dahua-cgi" // CGI and DHIP
 	DialectPlain = "plain"     // any HTTP server with digest or basic
+
+	DialectHikvision = "hikvision" // ISAPI, the activation state, WS-Discovery
+	DialectONVIF     = "onvif"     // ONVIF's device management, WS-Discovery
 )
 
-// The generations of Dahua's and IMOU's firmware. They differ in what a
-// factory reset leaves behind.
+// The generations of Dahua's, IMOU's and Hikvision's firmware. They differ in
+// what a factory reset leaves behind.
 const (
 	Old = "old" // fixed default accounts
 	New = "new" // no account at all until it is provisioned
@@ -29,7 +32,7 @@ const (
 type Model struct {
 	Name       string
 	Dialect    string
-	Generation string           // Old or New; unused by DialectPlain
+	Generation string           // Old or New; unused by DialectPlain and DialectONVIF
 	Accounts   []rig.Credential // default accounts; the first is the proof of the default state
 	DefaultURL string           // where a reset unit answers, e.g. http://192.168.1.108
 
@@ -42,6 +45,8 @@ type Model struct {
 	Endpoints Endpoints
 	Provision ProvisionSpec
 	Plain     PlainSpec
+	ONVIF     ONVIFSpec
+	TLS       TLSSpec
 }
 
 // Lockout is what is known of the firmware's lock on logins.
@@ -52,7 +57,8 @@ type Lockout struct {
 	Spare          int           // refusals that are never spent; default 1
 }
 
-// Endpoints are the addresses that sources disagree on. {name} is a table.
+// Endpoints are the addresses that sources disagree on. {name} is a table, or
+// the function. Each dialect has its own defaults; these are Dahua's.
 type Endpoints struct {
 	Reset         string // default /cgi-bin/magicBox.cgi?action=resetSystemEx&type=0
 	Restore       string // default /cgi-bin/configManager.cgi?action=restore&names[0]={name}
@@ -75,10 +81,22 @@ type PlainSpec struct {
 	Contains string // text that the answer must hold; "" is any
 }
 
+// ONVIFSpec is what ONVIF units differ in.
+type ONVIFSpec struct {
+	Path string // of the device service; default /onvif/device_service
+	Auth string // AuthDigest, AuthToken, or "" for what the unit asks for
+}
+
+// TLSSpec is what a model says of https.
+type TLSSpec struct {
+	Least              string // version: 1.0, 1.1 or 1.2; default 1.2
+	ChangesCertificate bool   // a factory reset makes the unit sign a new one
+}
+
 // withDefaults fills in the facts' values and refuses what cannot work.
 func (m Model) withDefaults() (Model, error) {
 	switch m.Dialect {
-	case DialectIMOU, DialectDahua:
+	case DialectIMOU, DialectDahua, DialectHikvision:
 		if m.Generation != Old && m.Generation != New {
 			return m, fmt.Errorf("model %q: generation is %q, want %q or %q", m.Name, m.Generation, Old, New)
 		}
@@ -89,14 +107,34 @@ func (m Model) withDefaults() (Model, error) {
 		if !slices.Contains([]string{"", "digest", "basic"}, m.Plain.Auth) {
 			return m, fmt.Errorf("model %q: plain auth is %q, want digest, basic or nothing", m.Name, m.Plain.Auth)
 		}
+	case DialectONVIF:
+		if len(m.Accounts) == 0 {
+			return m, fmt.Errorf("model %q: the standard names no default account; list the unit's, it is the proof of its default state", m.Name)
+		}
+		if !slices.Contains([]string{"", AuthDigest, AuthToken}, m.ONVIF.Auth) {
+			return m, fmt.Errorf("model %q: onvif auth is %q, want %s, %s or nothing", m.Name, m.ONVIF.Auth, AuthDigest, AuthToken)
+		}
 	default:
-		return m, fmt.Errorf("model %q: dialect is %q, want %s, %s or %s", m.Name, m.Dialect, DialectIMOU, DialectDahua, DialectPlain)
+		return m, fmt.Errorf("model %q: dialect is %q, want %s, %s, %s, %s or %s", m.Name, m.Dialect, DialectIMOU, DialectDahua, DialectHikvision, DialectONVIF, DialectPlain)
+	}
+	if _, ok := tlsVersions[m.TLS.Least]; !ok {
+		return m, fmt.Errorf("model %q: tls least is %q, want 1.0, 1.1 or 1.2", m.Name, m.TLS.Least)
 	}
 	m.Lockout.Tries = cmp.Or(m.Lockout.Tries, 5)
 	m.Lockout.Window = cmp.Or(m.Lockout.Window, 30*time.Minute)
 	m.Lockout.Spare = cmp.Or(m.Lockout.Spare, 1)
 	if m.Lockout.Spare < 0 || m.Lockout.Tries <= m.Lockout.Spare {
 		return m, fmt.Errorf("model %q: lockout leaves no login to refuse: tries %d, spare %d", m.Name, m.Lockout.Tries, m.Lockout.Spare)
+	}
+	switch m.Dialect {
+	case DialectHikvision:
+		m.Endpoints.Reset = cmp.Or(m.Endpoints.Reset, "/ISAPI/System/factoryReset?mode=full")
+		m.Endpoints.Restore = cmp.Or(m.Endpoints.Restore, "/ISAPI/System/factoryReset?mode={name}")
+		m.Endpoints.MachineName = cmp.Or(m.Endpoints.MachineName, isapiDeviceInfo+".deviceName")
+		m.Endpoints.DiscoveryPort = cmp.Or(m.Endpoints.DiscoveryPort, wsdPort)
+	case DialectONVIF:
+		m.Endpoints.MachineName = cmp.Or(m.Endpoints.MachineName, "Hostname.Name")
+		m.Endpoints.DiscoveryPort = cmp.Or(m.Endpoints.DiscoveryPort, wsdPort)
 	}
 	m.Endpoints.Reset = cmp.Or(m.Endpoints.Reset, "/cgi-bin/magicBox.cgi?action=resetSystemEx&type=0")
 	m.Endpoints.Restore = cmp.Or(m.Endpoints.Restore, "/cgi-bin/configManager.cgi?action=restore&names[0]={name}")
@@ -106,6 +144,7 @@ func (m Model) withDefaults() (Model, error) {
 	m.Provision.User = cmp.Or(m.Provision.User, "admin")
 	m.Plain.Path = cmp.Or(m.Plain.Path, "/")
 	m.Plain.Status = cmp.Or(m.Plain.Status, 200)
+	m.ONVIF.Path = cmp.Or(m.ONVIF.Path, "/onvif/device_service")
 	return m, nil
 }
 

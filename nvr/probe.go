@@ -30,6 +30,7 @@ func (d *Device) Probe(ctx context.Context) (rig.Sight, error) {
 // answers is asked anew.
 func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 	d.seen, d.alive = rig.Identity{}, false
+	d.pins.begin()
 	if d.unsure { // whoever is there has shown no proof since: home first
 		d.base, d.unsure = d.o.URL, false
 	}
@@ -44,6 +45,10 @@ func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 			return rig.Sight{}, g, err
 		}
 	}
+	if err := d.pins.take(); err != nil {
+		d.silent = true
+		return d.sight(g), g, fmt.Errorf("%s: %w", d.base, err)
+	}
 	if g.reach == rig.ReachSilent {
 		if g, err = d.findElsewhere(ctx, g); err != nil {
 			d.silent = true
@@ -55,7 +60,10 @@ func (d *Device) find(ctx context.Context) (rig.Sight, glance, error) {
 		d.base, d.silent = d.o.URL, true
 		return s, g, err
 	}
-	d.found = d.found || g.found != nil
+	if err := d.settleTrust(); err != nil {
+		return rig.Sight{}, g, err
+	}
+	d.found = d.found || g.found != nil || g.id != (rig.Identity{})
 	s := d.sight(g)
 	// A restart, or another state than before, may have changed the accounts.
 	if s.Reach < rig.ReachAnswers {
@@ -101,6 +109,13 @@ func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error
 		if g.reach == rig.ReachSilent {
 			continue
 		}
+		if err := d.pins.take(); err != nil {
+			notes += "; " + u + ": " + err.Error()
+			if u == d.o.AfterResetURL {
+				*stranger = fmt.Errorf("%s: %w", u, err)
+			}
+			continue
+		}
 		if d.id.Contradicts(g.id) {
 			notes += "; " + u + ": another unit, " + identityText(g.id)
 			if u == d.o.AfterResetURL {
@@ -125,7 +140,13 @@ func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error
 	if addr == "" {
 		addr = hostOf(d.base)
 	}
-	found, err := Discover(ctx, d.o.Net, d.withPort(addr), discoverTime)
+	discover := func(ctx context.Context, addr string, wait time.Duration) ([]Found, error) {
+		return Discover(ctx, d.o.Net, addr, wait)
+	}
+	if own, ok := d.dialect.(discoverer); ok {
+		discover = own.discover
+	}
+	found, err := discover(ctx, d.withPort(addr), discoverTime)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return here, cause
@@ -216,7 +237,10 @@ func (d *Device) askWho(ctx context.Context, s rig.Sight, g glance) (rig.Sight, 
 		if err := d.bind(g.id, d.base); err != nil {
 			return s, g, err
 		}
-		d.found = d.found || g.found != nil
+		if err := d.settleTrust(); err != nil {
+			return s, g, err
+		}
+		d.found = d.found || g.found != nil || g.id != (rig.Identity{})
 		s = d.sight(g)
 	}
 	return s, g, nil

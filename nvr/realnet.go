@@ -31,6 +31,33 @@ type realNetwork struct {
 	least uint16 // TLS version
 }
 
+// tlsVersions are the versions that a model can allow.
+var tlsVersions = map[string]uint16{"": tls.VersionTLS12, "1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12}
+
+// speaking is the network with another least version of TLS. What speaks less
+// than 1.2 also has the key exchanges of its time, which Go no longer offers by
+// itself.
+func (n *realNetwork) speaking(least uint16) Network {
+	if least == n.least {
+		return n
+	}
+	m := *n
+	m.least = least
+	return &m
+}
+
+// suites are the cipher suites for a least version; nil is Go's own choice.
+func suites(least uint16) []uint16 {
+	if least >= tls.VersionTLS12 {
+		return nil
+	}
+	var ids []uint16
+	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
 // RoundTripper implements Network.
 func (n *realNetwork) RoundTripper(verify func(tls.ConnectionState) error) http.RoundTripper {
 	return &http.Transport{
@@ -40,7 +67,7 @@ func (n *realNetwork) RoundTripper(verify func(tls.ConnectionState) error) http.
 		MaxResponseHeaderBytes: 64 << 10,
 		// Recorders sign their own certificates: verify compares them with what
 		// was pinned.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: n.least, VerifyConnection: verify},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: n.least, CipherSuites: suites(n.least), VerifyConnection: verify},
 	}
 }
 

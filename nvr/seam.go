@@ -48,13 +48,15 @@ type Ledger interface {
 	Clear(dut string) error
 }
 
-// Trust keeps the fingerprints of certificates, per DUT. Recorders sign their
-// own: the first that is seen is believed, and any other after it is not.
+// Trust keeps the fingerprints of certificates, per DUT, under the names that
+// Ledger and Vault use too. Recorders sign their own: the first that is seen is
+// believed, and any other after it is not. It may be called from any goroutine.
 type Trust interface {
 	// Pinned is the hex of the SHA-256 of the certificate that is trusted; "" is
 	// none yet.
 	Pinned(dut string) (string, error)
-	// Pin stores it; it is durable when it returns nil.
+	// Pin stores it, in place of an earlier one; "" forgets it. It is durable
+	// when it returns nil.
 	Pin(dut, fingerprint string) error
 }
 

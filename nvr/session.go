@@ -30,6 +30,7 @@ type session struct {
 
 func (d *Device) session(base string, c rig.Credential) *session {
 	w := d.wire()
+	w.secret = !d.isDefault(c)
 	return &session{d: d, base: base, cred: c, wire: w, most: 1, rt: &digest.Transport{
 		Username: c.User, Password: c.Password.Reveal(), Transport: w,
 		FindChallenge: findChallenge, NoReuse: true, Probe: true,
@@ -128,6 +129,8 @@ func (s *session) judge(a *answer) error {
 	sent := s.wire.seen.sent
 	said := s.d.dialect.says(a)
 	switch {
+	case sent && said == wordUnable:
+		return nil
 	case a.status == http.StatusUnauthorized && !sent:
 		return fmt.Errorf("log in as %q: %w: 401 without a challenge that can be answered; nothing was sent", s.cred.User, rig.ErrGarbage)
 	case a.status == http.StatusForbidden && !sent:
@@ -179,6 +182,7 @@ func (d *Device) affordable(more int) error {
 		}
 		spent += n
 	}
+	spent = max(spent, d.told.spent(l, since))
 	if spent+more > l.Tries-l.Spare {
 		return fmt.Errorf("%w: %d refused in the last %v, the unit locks at %d and %d are kept; nothing was sent, wait until they are older", rig.ErrBudget, spent, l.Window.Round(time.Second), l.Tries, l.Spare)
 	}
@@ -200,6 +204,7 @@ func (d *Device) forgive() error {
 	if !d.model.Lockout.ClearedByReset {
 		return nil
 	}
+	d.told = tally{}
 	for _, k := range d.ledgerKeys() {
 		if err := d.o.Ledger.Clear(k); err != nil {
 			return fmt.Errorf("clear the account of refused logins: %w", err)
@@ -262,7 +267,11 @@ func (d *Device) loginAtMost(ctx context.Context, c rig.Credential, most int) (*
 	if err := d.bindMAC(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := d.settleTrust(); err != nil {
+		return nil, err
+	}
 	d.unsure = d.unsure && d.proven() != nil
+	d.told = tally{}
 	d.current, d.good[credentialKey(c)] = &c, true
 	delete(d.tried, credentialKey(c))
 	return s, nil

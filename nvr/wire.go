@@ -51,6 +51,9 @@ type wire struct {
 	d    *Device
 	rt   http.RoundTripper
 	seen authSeen
+
+	names  []string // under which its certificate may be pinned
+	secret bool     // it carries a login that not everybody knows
 }
 
 // authSeen is the fate of the requests with a login of one exchange.
@@ -59,7 +62,11 @@ type authSeen struct {
 	status int  // of its answer; 0 is none
 }
 
-func (d *Device) wire() *wire { return &wire{d: d, rt: d.o.Net.RoundTripper(d.trusted)} }
+func (d *Device) wire() *wire {
+	w := &wire{d: d, names: d.ledgerKeys()}
+	w.rt = d.o.Net.RoundTripper(w.trusted)
+	return w
+}
 
 // Content types of requests.
 const (
@@ -134,6 +141,10 @@ func classify(req *http.Request, err error, connected, answering bool) error {
 	switch {
 	case !connected:
 		return &silence{rig.ReachSilent, fmt.Errorf("%s: %w: %v", what, rig.ErrUnreachable, reasonOfEnd(req.Context(), err))}
+	case errors.Is(err, ErrCertificate):
+		// Nothing was sent: its reach is none from which a command may be thought
+		// to have arrived.
+		return &silence{rig.ReachGarbage, fmt.Errorf("%s: %w", what, err)}
 	case errors.Is(err, errTooLong), errors.As(err, &record):
 		return &silence{rig.ReachGarbage, fmt.Errorf("%s: %w: %v", what, rig.ErrGarbage, err)}
 	case req.Context().Err() != nil,

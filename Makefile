@@ -50,6 +50,7 @@ cross:
 # Nothing here is skipped: what can't be downloaded or does not hold is an error.
 virtual:
 	virtual/pi/run.sh cycles faults
+	virtual/common/check.sh
 
 virtual-sim:
 	virtual/gpiosim/run.sh

@@ -26,9 +26,15 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# Another apt may be at work: it is waited for.
+apt=("${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300)
+install=("${apt[@]}" install -y -qq --no-install-recommends "${missing[@]}")
 # The package lists may be old or absent: an install that fails is tried once
 # more with new ones.
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${install[@]}" >/dev/null 2>&1 || {
+  "${apt[@]}" update -qq && "${install[@]}" >/dev/null
+} || {
+  echo "Not installed: ${missing[*]}" >&2
+  echo "Above is what apt says. Look at this machine's network and at its apt sources, or install them by hand, then run it again." >&2
+  exit 1
 }

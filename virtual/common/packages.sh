@@ -2,6 +2,7 @@
 # an apt of our own, with its own state, whose sources are this machine's.
 # Signatures are checked as always. To be sourced; needs $cache.
 #
+#   packages_sources ARCH     makes ready, without the network
 #   packages_open ARCH        makes ready; downloads the lists of packages
 #   packages_depends PACKAGE [PATTERN]  the first package that PACKAGE depends on,
 #                             or the first that fits a grep pattern
@@ -10,7 +11,7 @@
 #
 # What can't be had ends the script: it says which, why, and what to do.
 
-packages_open() {
+packages_sources() {
   arch=$1
   aptdir=$cache/apt-$arch
   mkdir -p "$aptdir"/{state/lists/partial,cache/archives/partial,sources.d,parts}
@@ -35,6 +36,10 @@ packages_open() {
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
     -o Acquire::Retries=3 -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any
   )
+}
+
+packages_open() {
+  packages_sources "$1"
   apt_says "the lists of Debian's $arch packages" apt-get "${apt_options[@]}" -qq update
 }
 

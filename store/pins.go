@@ -24,7 +24,7 @@ func (s *Store) Pinned(dut string) (string, error) {
 	return pins[dut], nil
 }
 
-// Pin stores the fingerprint; it is on the disk when Pin returns nil.
+// Pin stores the fingerprint in place of an earlier one, "" forgets that; it is on the disk when Pin returns nil.
 func (s *Store) Pin(dut, fingerprint string) error {
 	if err := s.vault.pin(dut, fingerprint); err != nil {
 		return explain(filepath.Join(s.vault.dir, pinsFile), "pin the certificate of "+dut, err)
@@ -48,8 +48,8 @@ func (v vault) pins() (map[string]string, error) {
 }
 
 func (v vault) pin(dut, fingerprint string) error {
-	if strings.TrimSpace(dut) == "" || fingerprint == "" {
-		return errors.New("no DUT, or no fingerprint")
+	if strings.TrimSpace(dut) == "" {
+		return errors.New("the DUT has no name")
 	}
 	if err := v.make(); err != nil {
 		return err
@@ -63,7 +63,9 @@ func (v vault) pin(dut, fingerprint string) error {
 	if err != nil {
 		return err
 	}
-	pins[dut] = fingerprint
+	if pins[dut] = fingerprint; fingerprint == "" {
+		delete(pins, dut)
+	}
 	b, err := json.MarshalIndent(pins, "", "  ")
 	if err != nil {
 		return err

@@ -27,8 +27,11 @@ func TestPinsStay(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", dut, got, err, want)
 		}
 	}
-	if err := s.Pin("serial:1", ""); err == nil {
-		t.Error("an empty fingerprint was pinned")
+	if err := s.Pin("serial:1", ""); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Pinned("serial:1"); got != "" || err != nil {
+		t.Errorf("a forgotten one is still %q, %v", got, err)
 	}
 }
 

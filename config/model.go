@@ -19,8 +19,8 @@ import (
 type Model struct {
 	Name    string `yaml:"model" jsonschema:"required,pattern=^[a-z0-9][a-z0-9-]*$" jsonschema_description:"the model's name: small letters, digits and dashes"`
 	About   string `yaml:"about" jsonschema_description:"what it is, in a sentence"`
-	Dialect string `yaml:"dialect" jsonschema:"required,enum=imou,enum=dahua-cgi,enum=plain" jsonschema_description:"imou, dahua-cgi, or plain for any web server with a login"`
-	// Generation is "old", "new", or "" for plain.
+	Dialect string `yaml:"dialect" jsonschema:"required,enum=imou,enum=dahua-cgi,enum=hikvision,enum=onvif,enum=plain" jsonschema_description:"imou, dahua-cgi, hikvision, onvif, or plain for any web server with a login"`
+	// Generation is "old", "new", or "" for onvif and plain.
 	Generation string `yaml:"generation" jsonschema:"enum=old,enum=new" jsonschema_description:"old: fixed default accounts after a reset. new: no account until one is made"`
 
 	Default     Default       `yaml:"default" jsonschema_description:"what the recorder is like after a reset"`
@@ -33,6 +33,8 @@ type Model struct {
 	Ignore      []string      `yaml:"ignore" jsonschema_description:"configuration keys that rightly differ: the beginning of a key, or a pattern with * ? ["`
 	Endpoints   Endpoints     `yaml:"endpoints" jsonschema_description:"addresses that firmware differs in"`
 	Plain       *Plain        `yaml:"plain" jsonschema_description:"for the plain dialect: what counts as logged in"`
+	ONVIF       *ONVIF        `yaml:"onvif" jsonschema_description:"for the onvif dialect: where its device service is, and how it takes a login"`
+	TLS         TLS           `yaml:"tls" jsonschema_description:"what https is like on this kind of recorder"`
 	// File is the name that the model was loaded from.
 	File string `yaml:"-"`
 }
@@ -80,7 +82,7 @@ type Endpoints struct {
 	FactoryReset string `yaml:"factory-reset" jsonschema:"pattern=^/" jsonschema_description:"the path of a whole reset, from the first /"`
 	Restore      string `yaml:"restore" jsonschema:"pattern=^/.*\\{name\\}" jsonschema_description:"the path that restores one table, from the first /, with {name} where its name goes"`
 	OutsideCmd   string `yaml:"outside-cmd" jsonschema:"pattern=^/" jsonschema_description:"the path of the commands without a login, from the first /"`
-	MachineName  string `yaml:"machine-name" jsonschema:"pattern=^[A-Za-z0-9_]+[.]" jsonschema_description:"the configuration key of the name, like General.MachineName"`
+	MachineName  string `yaml:"machine-name" jsonschema:"pattern=^[A-Za-z0-9_/]+[.]" jsonschema_description:"the configuration key of the name, like General.MachineName"`
 }
 
 // Plain says what counts as logged in on any web server.
@@ -88,6 +90,19 @@ type Plain struct {
 	Path     string   `yaml:"path" jsonschema:"pattern=^/" jsonschema_description:"the path that is asked, from the first /"`
 	Auth     string   `yaml:"auth" jsonschema:"enum=digest,enum=basic,enum=any" jsonschema_description:"digest, basic, or any: what the server asks for"`
 	LoggedIn LoggedIn `yaml:"logged-in" jsonschema_description:"what the answer to a right login is like"`
+}
+
+// ONVIF is what ONVIF units differ in.
+type ONVIF struct {
+	Path string `yaml:"path" jsonschema:"pattern=^/" jsonschema_description:"the path of the device service, from the first /; /onvif/device_service unless said otherwise"`
+	Auth string `yaml:"auth" jsonschema:"enum=digest,enum=token,enum=any" jsonschema_description:"digest (HTTP), token (WS-UsernameToken), or any: what the unit asks for"`
+}
+
+// TLS is what https is like. Recorders sign their own certificates: the first
+// that is seen is believed, another one later is another unit.
+type TLS struct {
+	Certificate string `yaml:"certificate" jsonschema:"enum=keeps,enum=changes-at-reset" jsonschema_description:"keeps (unless said otherwise) or changes-at-reset: whether a factory reset makes the recorder sign a new one"`
+	Least       string `yaml:"least" jsonschema:"enum=1.0,enum=1.1,enum=1.2" jsonschema_description:"the oldest TLS version that is spoken, in quotes like \"1.0\"; \"1.2\" unless said otherwise"`
 }
 
 // LoggedIn is the answer that counts as logged in.
@@ -101,6 +116,13 @@ func (l *Lockout) UnmarshalYAML(n *yaml.Node) error {
 	type plain Lockout
 	l.Spare = 1
 	return n.Load((*plain)(l), strict)
+}
+
+// UnmarshalYAML fills in what is usual before it reads.
+func (o *ONVIF) UnmarshalYAML(n *yaml.Node) error {
+	type plain ONVIF
+	*o = ONVIF{Path: "/onvif/device_service", Auth: "any"}
+	return n.Load((*plain)(o), strict)
 }
 
 // UnmarshalYAML fills in what is usual before it reads.
@@ -150,6 +172,12 @@ func (d *document) model(m *Model) {
 // dialect checks what each dialect and generation must and must not have.
 func (d *document) dialect(m *Model) {
 	accounts := at("default", "accounts")
+	if m.ONVIF != nil && m.Dialect != "onvif" && m.Dialect != "" {
+		d.bad(at("onvif"), "it is for the onvif dialect alone", "remove it, or write dialect: onvif")
+	}
+	if m.Dialect == "hikvision" && m.Generation == "new" && m.Provision.User != "" && m.Provision.User != "admin" {
+		d.bad(at("provision", "user"), fmt.Sprintf("%q cannot be the first account: activation makes admin", m.Provision.User), "write admin, or remove it")
+	}
 	switch {
 	case m.Dialect == "plain":
 		if m.Generation != "" {
@@ -162,8 +190,16 @@ func (d *document) dialect(m *Model) {
 			d.missing(accounts, "list the account that works after a reset: it is the only proof of a plain server's default state")
 		}
 		return
-	case m.Plain != nil && slices.Contains([]string{"imou", "dahua-cgi"}, m.Dialect):
+	case m.Plain != nil && slices.Contains([]string{"imou", "dahua-cgi", "hikvision", "onvif"}, m.Dialect):
 		d.bad(at("plain"), "the "+m.Dialect+" dialect knows what counts as logged in", "remove it, or write dialect: plain")
+	case m.Dialect == "onvif":
+		if m.Generation != "" {
+			d.bad(at("generation"), "the onvif dialect has no generations", "remove it")
+		}
+		if len(m.Default.Accounts) == 0 {
+			d.missing(accounts, "list the accounts that work after a reset: the standard names none, and they are the proof of the default state")
+		}
+		return
 	}
 	if m.Dialect == "" {
 		return

@@ -31,6 +31,7 @@ var beyondSchema = map[string][]string{
 		"bench/simulate-real-senses", "bench/simulate-senses-unknown", "bench/simulate-fault-twice",
 		"model/generation-missing", "model/old-without-accounts", "model/new-with-accounts", "model/boot-order", "model/lockout-spare",
 		"model/plain-missing", "model/plain-without-accounts", "model/plain-with-generation", "model/plain-in-imou",
+		"model/onvif-without-accounts", "model/onvif-with-generation", "model/onvif-in-imou", "model/hikvision-first-account",
 	},
 	"depends on the environment or on another file": {
 		"bench/login-variable-unset", "bench/login-file-missing", "bench/login-variable-in-text",

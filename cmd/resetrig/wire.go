@@ -460,6 +460,12 @@ func (n simulatedNetwork) RoundTripper(verify func(tls.ConnectionState) error) h
 	return n.w.RoundTripperTLS(verify)
 }
 
+func (n simulatedNetwork) Neighbour(_ context.Context, host string) (string, bool) {
+	return n.w.Neighbour(host)
+}
+
+func (n simulatedNetwork) Carrier() (up, known bool) { return n.w.Carrier(), true }
+
 func (n simulatedNetwork) Open(ctx context.Context, address string, within time.Duration) (bool, error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil {

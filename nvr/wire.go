@@ -107,6 +107,9 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil && len(body) > maxAnswer {
 			err = errTooLong
 		}
+		if err == nil {
+			err = mislabelled(resp.Header)
+		}
 	}
 	d.alive = d.alive || connected.Load() || errors.Is(err, syscall.ECONNREFUSED)
 	x.Took = d.o.Clock.Now().Sub(began)
@@ -133,6 +136,25 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// errLabel is an answer that calls itself what no answer of a recorder is.
+var errLabel = errors.New("the answer is labelled as")
+
+// mislabelled refuses an answer that says it is compressed, which was not asked
+// for, or that it is a picture or a sound. Recorders call JSON text/html and
+// text anything that is text: that is let pass.
+func mislabelled(h http.Header) error {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return fmt.Errorf("%w %s, and nothing compressed was asked for", errLabel, short(e))
+	}
+	kind := strings.ToLower(h.Get("Content-Type"))
+	for _, no := range []string{"image/", "audio/", "video/", "font/"} {
+		if strings.HasPrefix(kind, no) {
+			return fmt.Errorf("%w %s", errLabel, short(kind))
+		}
+	}
+	return nil
+}
+
 // classify turns a transport's error into how far the unit came.
 func classify(req *http.Request, err error, connected, answering bool) error {
 	what := req.Method + " " + req.URL.Scheme + "://" + req.URL.Host + req.URL.Path
@@ -145,7 +167,7 @@ func classify(req *http.Request, err error, connected, answering bool) error {
 		// Nothing was sent: its reach is none from which a command may be thought
 		// to have arrived.
 		return &silence{rig.ReachGarbage, fmt.Errorf("%s: %w", what, err)}
-	case errors.Is(err, errTooLong), errors.As(err, &record):
+	case errors.Is(err, errTooLong), errors.Is(err, errLabel), errors.As(err, &record):
 		return &silence{rig.ReachGarbage, fmt.Errorf("%s: %w: %v", what, rig.ErrGarbage, err)}
 	case req.Context().Err() != nil,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),

@@ -214,7 +214,7 @@ func (c *Capture) Stats() Stats {
 // TimeUncertainty is what the times of the blocks may be off by: a latency of the
 // device that nobody reports, and what the jitter leaves of itself in the
 // estimate, which is a third of it or less.
-func (c *Capture) TimeUncertainty() time.Duration { return unseenLatency + c.Stats().Jitter / 2 }
+func (c *Capture) TimeUncertainty() time.Duration { return unseenLatency + c.Stats().Jitter/2 }
 
 // session is one life of the microphone's process.
 type session struct {

@@ -1,32 +1,63 @@
 package audio
 
-// letters are five by seven dots, a byte a row, its bit 4 on the left. Only
-// those that the pictures use.
-var letters = map[rune][7]uint8{
-	'0': {14, 17, 19, 21, 25, 17, 14}, '1': {4, 12, 4, 4, 4, 4, 14}, '2': {14, 17, 1, 2, 4, 8, 31},
-	'3': {31, 2, 4, 2, 1, 17, 14}, '4': {2, 6, 10, 18, 31, 2, 2}, '5': {31, 16, 30, 1, 1, 17, 14},
-	'6': {6, 8, 16, 30, 17, 17, 14}, '7': {31, 1, 2, 4, 8, 8, 8}, '8': {14, 17, 17, 14, 17, 17, 14},
-	'9': {14, 17, 17, 15, 1, 2, 12}, '.': {0, 0, 0, 0, 0, 12, 12}, ',': {0, 0, 0, 0, 12, 4, 8},
-	'-': {0, 0, 0, 31, 0, 0, 0}, ';': {0, 12, 12, 0, 12, 4, 8}, 's': {0, 0, 15, 16, 14, 1, 30},
-	'k': {16, 16, 18, 20, 24, 20, 18}, 'H': {17, 17, 17, 31, 17, 17, 17}, 'z': {0, 0, 31, 2, 4, 8, 31},
-	'd': {1, 1, 13, 19, 17, 17, 15}, 'B': {30, 17, 17, 30, 17, 17, 30}, 'F': {31, 16, 16, 30, 16, 16, 16},
-	'S': {15, 16, 16, 14, 1, 1, 30}, 'b': {16, 16, 22, 25, 17, 17, 30}, 'e': {0, 0, 14, 17, 31, 16, 14},
-	'p': {0, 0, 30, 17, 30, 16, 16}, 'l': {12, 4, 4, 4, 4, 4, 14}, 'o': {0, 0, 14, 17, 17, 17, 14},
-	'n': {0, 0, 22, 25, 17, 17, 17}, 'g': {0, 0, 15, 17, 15, 1, 14}, 'r': {0, 0, 22, 25, 16, 16, 16},
-	'f': {6, 9, 8, 28, 8, 8, 8}, 'u': {0, 0, 17, 17, 17, 19, 13}, 'a': {0, 0, 14, 1, 15, 17, 15},
-	'v': {0, 0, 17, 17, 17, 10, 4}, 't': {8, 8, 28, 8, 8, 9, 6}, 'h': {16, 16, 22, 25, 17, 17, 17},
-}
+// letters are the ASCII characters from space to tilde in five by seven dots, a
+// byte a column, its lowest bit on top.
+const letters = "" +
+	"\x00\x00\x00\x00\x00\x00\x00\x5f\x00\x00\x00\x07\x00\x07\x00\x14\x7f\x14\x7f\x14\x24\x2a\x7f\x2a\x12\x23\x13\x08\x64\x62\x36\x49\x55\x22\x50\x00\x05\x03\x00\x00" +
+	"\x00\x1c\x22\x41\x00\x00\x41\x22\x1c\x00\x14\x08\x3e\x08\x14\x08\x08\x3e\x08\x08\x00\x50\x30\x00\x00\x08\x08\x08\x08\x08\x00\x60\x60\x00\x00\x20\x10\x08\x04\x02" +
+	"\x3e\x51\x49\x45\x3e\x00\x42\x7f\x40\x00\x42\x61\x51\x49\x46\x21\x41\x45\x4b\x31\x18\x14\x12\x7f\x10\x27\x45\x45\x45\x39\x3c\x4a\x49\x49\x30\x01\x71\x09\x05\x03" +
+	"\x36\x49\x49\x49\x36\x06\x49\x49\x29\x1e\x00\x36\x36\x00\x00\x00\x56\x36\x00\x00\x08\x14\x22\x41\x00\x14\x14\x14\x14\x14\x00\x41\x22\x14\x08\x02\x01\x51\x09\x06" +
+	"\x32\x49\x79\x41\x3e\x7e\x11\x11\x11\x7e\x7f\x49\x49\x49\x36\x3e\x41\x41\x41\x22\x7f\x41\x41\x22\x1c\x7f\x49\x49\x49\x41\x7f\x09\x09\x09\x01\x3e\x41\x49\x49\x7a" +
+	"\x7f\x08\x08\x08\x7f\x00\x41\x7f\x41\x00\x20\x40\x41\x3f\x01\x7f\x08\x14\x22\x41\x7f\x40\x40\x40\x40\x7f\x02\x0c\x02\x7f\x7f\x04\x08\x10\x7f\x3e\x41\x41\x41\x3e" +
+	"\x7f\x09\x09\x09\x06\x3e\x41\x51\x21\x5e\x7f\x09\x19\x29\x46\x46\x49\x49\x49\x31\x01\x01\x7f\x01\x01\x3f\x40\x40\x40\x3f\x1f\x20\x40\x20\x1f\x3f\x40\x38\x40\x3f" +
+	"\x63\x14\x08\x14\x63\x07\x08\x70\x08\x07\x61\x51\x49\x45\x43\x00\x7f\x41\x41\x00\x02\x04\x08\x10\x20\x00\x41\x41\x7f\x00\x04\x02\x01\x02\x04\x40\x40\x40\x40\x40" +
+	"\x00\x01\x02\x04\x00\x20\x54\x54\x54\x78\x7f\x48\x44\x44\x38\x38\x44\x44\x44\x20\x38\x44\x44\x48\x7f\x38\x54\x54\x54\x18\x08\x7e\x09\x01\x02\x0c\x52\x52\x52\x3e" +
+	"\x7f\x08\x04\x04\x78\x00\x44\x7d\x40\x00\x20\x40\x44\x3d\x00\x7f\x10\x28\x44\x00\x00\x41\x7f\x40\x00\x7c\x04\x18\x04\x78\x7c\x08\x04\x04\x78\x38\x44\x44\x44\x38" +
+	"\x7c\x14\x14\x14\x08\x08\x14\x14\x18\x7c\x7c\x08\x04\x04\x08\x48\x54\x54\x54\x20\x04\x3f\x44\x40\x20\x3c\x40\x40\x20\x7c\x1c\x20\x40\x20\x1c\x3c\x40\x30\x40\x3c" +
+	"\x44\x28\x10\x28\x44\x0c\x50\x50\x50\x3c\x44\x64\x54\x4c\x44\x00\x08\x36\x41\x00\x00\x00\x7f\x00\x00\x00\x41\x36\x08\x00\x08\x04\x08\x10\x08"
 
-// text draws a line of letters, its upper left corner at x, y.
+const (
+	letterScale = 2 // pixels a dot
+	letterWidth = 6 * letterScale
+	letterUp    = 7 * letterScale // of a line of text
+)
+
+// widthOf is a text's in pixels.
+func widthOf(s string) int { return letterWidth * len([]rune(s)) }
+
+// text draws a line, its upper left corner at x, y. What is not ASCII becomes a
+// question mark.
 func (c canvas) text(x, y int, s string, v uint8) {
 	for _, r := range s {
-		for row, bits := range letters[r] {
-			for col := range 5 {
-				if bits>>(4-col)&1 == 1 && x+col >= 0 && x+col < c.Rect.Max.X && y+row >= 0 && y+row < c.Rect.Max.Y {
-					c.SetColorIndex(x+col, y+row, v)
+		if r < ' ' || r > '~' {
+			r = '?'
+		}
+		for col := range 5 {
+			bits := letters[5*int(r-' ')+col]
+			for row := range 7 {
+				if bits>>row&1 == 1 {
+					c.block(x+letterScale*col, y+letterScale*row, letterScale, letterScale, v)
 				}
 			}
 		}
-		x += 6
+		x += letterWidth
+	}
+}
+
+// upText draws a line from bottom to top, its lower left corner at x, y.
+func (c canvas) upText(x, y int, s string, v uint8) {
+	for _, r := range s {
+		if r < ' ' || r > '~' {
+			r = '?'
+		}
+		for col := range 5 {
+			bits := letters[5*int(r-' ')+col]
+			for row := range 7 {
+				if bits>>row&1 == 1 {
+					c.block(x+letterScale*row, y-letterScale*(col+1), letterScale, letterScale, v)
+				}
+			}
+		}
+		y -= letterWidth
 	}
 }

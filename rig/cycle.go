@@ -33,18 +33,21 @@ type cycle struct {
 	moments map[Moment]time.Time
 	mark    *Mark
 
-	hearing  bool // the ear is open
-	audio    AudioClock
-	beeps    []Beep
-	beepAt   map[int]int // ID → index in beeps
-	findings map[string]Finding
-	unfit    []time.Time // moments at which the ear was unfit, a second apart at least
-	lost     error
-	idle     time.Time
-	excused  time.Duration // of the cycle's time: the recorder's, or a planned wait
-	began    bool          // the ear was opened for this cycle
-	noted    bool          // a transcript was begun
-	pressed  map[string]bool
+	hearing bool // the ear is open
+	audio   AudioClock
+	spooled bool // some sound was
+	// heardFrom is when the listening began.
+	heardFrom time.Time
+	beeps     []Beep
+	beepAt    map[int]int // ID → index in beeps
+	findings  map[string]Finding
+	unfit     []time.Time // moments at which the ear was unfit, a second apart at least
+	lost      error
+	idle      time.Time
+	excused   time.Duration // of the cycle's time: the recorder's, or a planned wait
+	began     bool          // the ear was opened for this cycle
+	noted     bool          // a transcript was begun
+	pressed   map[string]bool
 	// cutBySilence: what shows that the power is off is the DUT's silence alone.
 	cutBySilence bool
 	netAsked     time.Time

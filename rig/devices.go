@@ -71,6 +71,14 @@ type Ear interface {
 	End(keep bool) error
 }
 
+// Clipper is an Ear that cuts: a failure's sound is kept from before the
+// power-on to after the beep. One that is none keeps the whole cycle's.
+type Clipper interface {
+	// Clip copies what was heard between two moments of this cycle, as far as it
+	// was spooled, into the file to. It comes before End.
+	Clip(to string, from, until time.Time) error
+}
+
 // Prober looks at the DUT without credentials.
 type Prober interface {
 	// Probe looks once, for a few seconds of the Clock at most. Silence is a

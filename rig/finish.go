@@ -47,12 +47,7 @@ func (c *cycle) finish(ctx context.Context) {
 				c.absorb(h)
 			}
 		}
-		keep := r.Outcome != Pass
-		if err := c.b.Ear.End(keep); err != nil {
-			c.findings["spool"] = Finding{Name: "spool", Detail: err.Error()}
-		} else if keep && c.dir != "" {
-			r.Artifacts = append(r.Artifacts, "cycle.wav")
-		}
+		c.endEar()
 	}
 	c.endTranscript(r.Outcome != Pass)
 	c.measureClock()

@@ -19,13 +19,13 @@ func (c *cycle) healthBefore(ctx context.Context) error {
 		return nil
 	}
 	c.began = true
-	if err := c.b.Ear.Begin(ctx, c.artifact("cycle.wav")); err != nil {
+	if err := c.b.Ear.Begin(ctx, c.artifact(wholeSound)); err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ErrEarLost) {
 			return cause
 		}
 		return c.earLost(ctx, err)
 	}
-	c.hearing = true
+	c.hearing, c.spooled, c.heardFrom = true, true, c.b.Clock.Now()
 	if err := c.listen(ctx, c.b.Clock.Now().Add(earTest), nil); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type Record struct {
 	Operations   map[string]int `json:"operations"` // switchings per relay in this cycle
 	Senses       []string       `json:"senses"`     // what was fitted
 	Artifacts    []string       `json:"artifacts,omitempty"`
+	// Sound is the recording among the artifacts, where there is one.
+	Sound *SoundRecord `json:"sound,omitempty"`
 	// Unsafe names every relay whose safe state could not be reached.
 	Unsafe []string `json:"unsafe,omitempty"`
 }
@@ -46,6 +48,13 @@ type StepRecord struct {
 	Began time.Duration `json:"began_ns"`
 	Took  time.Duration `json:"took_ns"`
 	Error string        `json:"error,omitempty"`
+}
+
+// SoundRecord is a recording, and its place on the cycle's timeline.
+type SoundRecord struct {
+	File string        `json:"file"` // among the artifacts
+	From time.Duration `json:"from_ns"`
+	To   time.Duration `json:"to_ns"`
 }
 
 // BeepRecord is a beep on the cycle's timeline.

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"resetrig/audio"
 	"resetrig/config"
 	"resetrig/rig"
 	"resetrig/soak"
@@ -105,6 +104,12 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	if err != nil {
 		return res, err
 	}
+	var j *journal
+	defer func() {
+		if j != nil { // the lines are given back: now there is time
+			j.pictures.draw(context.WithoutCancel(ctx))
+		}
+	}()
 	defer func() { err = errors.Join(err, w.close()) }()
 	w.bench.Observer = observe
 	if s.wired != nil {
@@ -126,9 +131,9 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 		return res, rigError(err)
 	}
 	res.run, res.control = run, sc.Control
-	j := &journal{a: a, db: db, run: run, sc: sc, keep: s.keep, simulated: cfg.Simulate != nil, each: each}
+	j = &journal{a: a, db: db, run: run, sc: sc, keep: s.keep, simulated: cfg.Simulate != nil, each: each, pictures: pictures{app: a}}
 	if w.ear != nil {
-		j.profile = w.ear.Profile()
+		j.pictures.profile = w.ear.Profile()
 	}
 	res.tally, err = soak.Run(ctx, w.bench, sc, s.plan, j, w.before)
 	select {
@@ -225,10 +230,11 @@ type journal struct {
 	simulated bool
 	each      func(rig.Record)
 	dir       string
-	profile   audio.Profile // what the ear waits for
+	pictures  pictures
 }
 
 func (j *journal) Begin(ctx context.Context, cycle, attempt int) (rig.CycleSpec, error) {
+	j.pictures.draw(ctx) // those of the cycle before; a stop leaves them for the end
 	id := fmt.Sprintf("%s-%04d", j.run.ID, cycle)
 	if attempt > 1 {
 		id += fmt.Sprintf("r%d", attempt)
@@ -267,19 +273,11 @@ func needsDir(sc *rig.Scenario) bool {
 }
 
 func (j *journal) Commit(ctx context.Context, r rig.Record) error {
-	draw := j.dir != "" && slices.Contains(r.Artifacts, sound)
-	if draw {
-		r.Artifacts = append(slices.Clip(r.Artifacts), picture)
+	if name := j.pictures.later(j.dir, r); name != "" {
+		r.Artifacts = append(slices.Clip(r.Artifacts), name)
 	}
 	if err := j.db.Commit(ctx, r); err != nil {
 		return err
-	}
-	if draw {
-		// After the result is safe: a picture that fails costs nothing else.
-		err := rig.Guarded(func() error { return drawSound(j.dir, j.profile) })
-		if err != nil {
-			fmt.Fprintf(j.a.err, "resetrig: %s: %v\n", r.ID, err)
-		}
 	}
 	if j.dir != "" {
 		_ = os.Remove(j.dir) // only if nothing was kept in it

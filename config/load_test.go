@@ -307,7 +307,7 @@ func TestModelOfTheNewGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Model{
-		Name: "imou-nvr-new", About: m.About, Dialect: "imou", Generation: "new", File: "imou-nvr-new.yaml",
+		Name: "imou-nvr-new", About: m.About, Dialect: "imou", Generation: "new", Route: "auto", ResetBy: "cgi", File: "imou-nvr-new.yaml",
 		Default:   config.Default{URL: "http://192.168.1.108"},
 		Provision: config.Provision{User: "admin"},
 		Lockout:   config.Lockout{Tries: 5, Window: 5 * time.Minute, Spare: 1},

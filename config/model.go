@@ -19,9 +19,14 @@ import (
 type Model struct {
 	Name    string `yaml:"model" jsonschema:"required,pattern=^[a-z0-9][a-z0-9-]*$" jsonschema_description:"the model's name: small letters, digits and dashes"`
 	About   string `yaml:"about" jsonschema_description:"what it is, in a sentence"`
-	Dialect string `yaml:"dialect" jsonschema:"required,enum=imou,enum=dahua-cgi,enum=hikvision,enum=onvif,enum=plain" jsonschema_description:"imou, dahua-cgi, hikvision, onvif, or plain for any web server with a login"`
+	Dialect string `yaml:"dialect" jsonschema:"required,enum=imou,enum=dahua-cgi,enum=dahua-rpc2,enum=hikvision,enum=onvif,enum=plain" jsonschema_description:"imou, dahua-cgi, dahua-rpc2, hikvision, onvif, or plain for any web server with a login"`
 	// Generation is "old", "new", or "" for onvif and plain.
 	Generation string `yaml:"generation" jsonschema:"enum=old,enum=new" jsonschema_description:"old: fixed default accounts after a reset. new: no account until one is made"`
+
+	// Route is "auto", "rpc2" or "cgi"; "" is auto. ResetBy is "cgi" or "rpc2"; ""
+	// is cgi.
+	Route   string `yaml:"route" jsonschema:"enum=auto,enum=rpc2,enum=cgi" jsonschema_description:"over what an IMOU recorder is worked with: rpc2 (its web page's JSON-RPC), cgi, or auto, which takes the JSON-RPC where it answers; auto unless said otherwise"`
+	ResetBy string `yaml:"reset-by" jsonschema:"enum=cgi,enum=rpc2" jsonschema_description:"by what a factory reset is commanded: cgi, or rpc2, as the web page does; cgi unless said otherwise"`
 
 	Default     Default       `yaml:"default" jsonschema_description:"what the recorder is like after a reset"`
 	Provision   Provision     `yaml:"provision" jsonschema_description:"how an uninitialised recorder is given its first account"`
@@ -172,6 +177,12 @@ func (d *document) model(m *Model) {
 // dialect checks what each dialect and generation must and must not have.
 func (d *document) dialect(m *Model) {
 	accounts := at("default", "accounts")
+	if m.Route != "" && m.Dialect != "imou" && m.Dialect != "" {
+		d.bad(at("route"), "the "+m.Dialect+" dialect has one route", "remove it, or write dialect: imou")
+	}
+	if m.ResetBy != "" && !slices.Contains([]string{"imou", "dahua-rpc2", ""}, m.Dialect) {
+		d.bad(at("reset-by"), "the "+m.Dialect+" dialect has one way to reset", "remove it, or write dialect: imou")
+	}
 	if m.ONVIF != nil && m.Dialect != "onvif" && m.Dialect != "" {
 		d.bad(at("onvif"), "it is for the onvif dialect alone", "remove it, or write dialect: onvif")
 	}
@@ -190,7 +201,7 @@ func (d *document) dialect(m *Model) {
 			d.missing(accounts, "list the account that works after a reset: it is the only proof of a plain server's default state")
 		}
 		return
-	case m.Plain != nil && slices.Contains([]string{"imou", "dahua-cgi", "hikvision", "onvif"}, m.Dialect):
+	case m.Plain != nil && slices.Contains([]string{"imou", "dahua-cgi", "dahua-rpc2", "hikvision", "onvif"}, m.Dialect):
 		d.bad(at("plain"), "the "+m.Dialect+" dialect knows what counts as logged in", "remove it, or write dialect: plain")
 	case m.Dialect == "onvif":
 		if m.Generation != "" {

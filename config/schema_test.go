@@ -30,7 +30,7 @@ var beyondSchema = map[string][]string{
 		"bench/sense-current-incomplete", "bench/sense-bus-on-relay-pin", "bench/ear-device-missing", "bench/ear-beep-and-calibration",
 		"bench/simulate-real-senses", "bench/simulate-senses-unknown", "bench/simulate-fault-twice",
 		"model/generation-missing", "model/old-without-accounts", "model/new-with-accounts", "model/boot-order", "model/lockout-spare",
-		"model/plain-missing", "model/plain-without-accounts", "model/plain-with-generation", "model/plain-in-imou",
+		"model/plain-missing", "model/route-in-dahua", "model/reset-by-in-dahua", "model/plain-without-accounts", "model/plain-with-generation", "model/plain-in-imou",
 		"model/onvif-without-accounts", "model/onvif-with-generation", "model/onvif-in-imou", "model/hikvision-first-account",
 	},
 	"depends on the environment or on another file": {

@@ -74,6 +74,7 @@ func (d *Device) Record(ctx context.Context, provision bool) (Baseline, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	s, err := d.knownLogin(ctx)
 	if err != nil {
 		return b, fmt.Errorf("record a baseline: %w", err)

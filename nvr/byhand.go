@@ -56,6 +56,7 @@ const (
 func (d *Device) State(ctx context.Context) State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	sight, g, err := d.needOnce(ctx)
 	e := d.examine(rig.Mark{})
 	if err == nil {
@@ -120,6 +121,7 @@ func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) err
 func (d *Device) Info(ctx context.Context) (Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	sight, g, err := d.needOnce(ctx)
 	if err != nil {
 		return Info{}, err
@@ -158,6 +160,7 @@ func (d *Device) Info(ctx context.Context) (Info, error) {
 func (d *Device) Login(ctx context.Context, c rig.Credential) LoginResult {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	d.guard(c.Password)
 	sight, _, err := d.needOnce(ctx)
 	if err == nil && sight.Init == rig.InitUninitialised {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"resetrig/rig"
@@ -12,11 +14,31 @@ import (
 
 // dahua is the CGI of Dahua's and IMOU's recorders, with DevInit where the
 // firmware has it.
+//
+// Over the JSON-RPC it is asked more, and worked with where the CGI is not
+// there: see rpc2 and imou.
 type dahua struct {
 	unable
 	d       *Device
 	devInit bool
+	rpc     rpcUse
 }
+
+// rpcUse is whether a unit that answers the JSON-RPC alone is ready.
+type rpcUse int
+
+const (
+	rpcNever rpcUse = iota // the CGI is needed
+	rpcToo                 // either will do
+	rpcOnly                // the JSON-RPC is needed
+)
+
+// WholeDefault is the function, as rig.Resetter has it, that is the web page's
+// own Default: every setting but the network's, and no account.
+const WholeDefault = "Default"
+
+// leastGroup is the group of accounts with the least right.
+const leastGroup = "user"
 
 func (c *dahua) can() abilities {
 	a := abilities{mark: true, reset: true, identifies: true, provision: c.devInit, asksInit: c.devInit}
@@ -84,12 +106,63 @@ func (c *dahua) mac(ctx context.Context, s *session, wanted string) (string, err
 	if err != nil {
 		return "", err
 	}
+	return macIn(t, wanted), nil
+}
+
+// macIn is a hardware address in the table Network: the wanted one, if it is
+// there.
+func macIn(t map[string]string, wanted string) string {
 	for k, v := range t {
 		if strings.HasSuffix(k, ".PhysicalAddress") && bareMAC(v) == bareMAC(wanted) {
-			return v, nil
+			return v
 		}
 	}
-	return t["Network.eth0.PhysicalAddress"], nil
+	return t["Network.eth0.PhysicalAddress"]
+}
+
+// users lists the accounts: users[0].Name=admin.
+func (c *dahua) users(ctx context.Context, s *session) ([]string, error) {
+	kv, err := c.read(ctx, s, "/cgi-bin/userManager.cgi?action=getUserInfoAll")
+	if err != nil {
+		return nil, fmt.Errorf("list the users: %w", err)
+	}
+	var out []string
+	for k, v := range kv {
+		if userKey.MatchString(k) {
+			out = append(out, v)
+		}
+	}
+	return usersOf(out)
+}
+
+var userKey = regexp.MustCompile(`^users\[[0-9]+\]\.Name$`)
+
+// usersOf is a list of accounts, in order. A recorder that was logged into has
+// one at least.
+func usersOf(names []string) ([]string, error) {
+	slices.Sort(names)
+	if len(names) == 0 || names[0] == "" {
+		return nil, fmt.Errorf("list the users: %w: a list without names", rig.ErrGarbage)
+	}
+	return names, nil
+}
+
+func (c *dahua) addUser(ctx context.Context, s *session, u rig.Credential) error {
+	return c.write(ctx, s, "add user "+u.User, "/cgi-bin/userManager.cgi?action=addUser&user.Name="+escape(u.User)+
+		"&user.Password="+escape(u.Password.Reveal())+"&user.Group="+leastGroup+"&user.Sharable=true&user.Reserved=false")
+}
+
+func (c *dahua) deleteUser(ctx context.Context, s *session, name string) error {
+	return c.write(ctx, s, "delete user "+name, "/cgi-bin/userManager.cgi?action=deleteUser&name="+escape(name))
+}
+
+// scope is which tables a function restores: its own, or with the web page's
+// Default all but the network's.
+func (c *dahua) scope(function string, tables []string) []string {
+	if function != WholeDefault {
+		return []string{function}
+	}
+	return slices.DeleteFunc(slices.Clone(tables), func(t string) bool { return t == "Network" || t == WholeDefault })
 }
 
 // firmware asks for the version alone.
@@ -127,11 +200,18 @@ func (c *dahua) setPassword(ctx context.Context, s *session, to rig.Secret) erro
 // out is the unit restarting.
 func (c *dahua) reset(ctx context.Context, s *session, table string) error {
 	path, what := c.d.model.Endpoints.Reset, "factory reset"
-	if table != "" {
+	if table == WholeDefault {
+		path, what = "/cgi-bin/configManager.cgi?action=restoreExcept&names[0]=Network", "restore the settings"
+	} else if table != "" {
 		path, what = strings.ReplaceAll(c.d.model.Endpoints.Restore, "{name}", escape(table)), "restore table "+table
 	}
 	err := c.write(ctx, s, what, path)
 	if errors.Is(err, errNoWord) {
+		return nil
+	}
+	if table == WholeDefault && errors.Is(err, rig.ErrWrite) && !errors.Is(err, errForbidden) {
+		// It was seen to report an error and to have worked: what is read tells.
+		c.d.log.Warn("restore the settings", "error", err)
 		return nil
 	}
 	var silent *silence
@@ -202,7 +282,7 @@ var errNoWord = errors.New("an empty answer")
 // "Error ErrorID = 0, Detail = …".
 func saysError(body string) bool {
 	body = strings.TrimSpace(body)
-	return body == "Error" || strings.HasPrefix(body, "Error\r") || strings.HasPrefix(body, "Error\n") || strings.HasPrefix(body, "Error ")
+	return body == "Error" || strings.HasPrefix(body, "Error\r") || strings.HasPrefix(body, "Error\n") || strings.HasPrefix(body, "Error ") || strings.HasPrefix(body, "Error:")
 }
 
 // parseKeyValues reads one key=value a line. Values may hold =. Every line ends,

@@ -80,6 +80,11 @@ type Device struct {
 	lastInit rig.InitState
 	told     tally // what the unit itself says of its lockout
 	pins     pins
+	// lockedUntil is when the lock ends of which the unit spoke.
+	lockedUntil time.Time
+	opened      []*session                   // over the JSON-RPC, to be ended
+	accounts    []string                     // right before a partial reset; nil: not known
+	reference   map[string]map[string]string // tables as the factory has them, where no baseline is
 }
 
 var (
@@ -125,13 +130,15 @@ func Open(o Options) (*Device, error) {
 	d.guard(o.Login.Password)
 	switch m.Dialect {
 	case DialectIMOU:
-		d.dialect = &dahua{unable: unable{"imou"}, d: d, devInit: m.Generation == New}
+		d.dialect = newIMOU(d, &dahua{unable: unable{"imou"}, d: d, devInit: m.Generation == New, rpc: rpcToo})
 	case DialectDahua:
 		d.dialect = &dahua{unable: unable{"dahua-cgi"}, d: d}
 	case DialectHikvision:
 		d.dialect = &hikvision{unable: unable{"hikvision"}, d: d}
 	case DialectONVIF:
 		d.dialect = &onvif{unable: unable{"onvif"}, d: d}
+	case DialectRPC2:
+		d.dialect = rpc2{&dahua{unable: unable{"dahua-rpc2"}, d: d, devInit: m.Generation == New, rpc: rpcOnly}}
 	case DialectPlain:
 		d.dialect = &plain{unable{"plain"}, d}
 	}
@@ -144,6 +151,7 @@ func (d *Device) DUT() rig.DUT {
 		Prober: d, Provisioner: d, Judge: d,
 		LeastBoot: d.model.LeastBoot, MostBoot: d.model.MostBoot,
 		NeedsProvision: d.dialect.can().proof == byInit,
+		HasBaseline:    len(d.o.Baseline) > 0 || d.dialect.can().defaults,
 	}
 	if d.dialect.can().mark {
 		u.Marker = d

@@ -1,7 +1,6 @@
 package nvr
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,57 +14,36 @@ import (
 // outside calls a method of /OutsideCmd, which takes no login. params nil is
 // null. into may be nil.
 func (c *dahua) outside(ctx context.Context, base string, within time.Duration, method string, params, into any) error {
-	body, err := json.Marshal(struct {
-		Method string `json:"method"`
-		Params any    `json:"params"`
-		ID     int    `json:"id"`
-	}{method, params, 1})
-	if err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	a, err := c.d.ask(ctx, c.d.wire(), within, base, request{http.MethodPost, c.d.model.Endpoints.OutsideCmd, kindJSON, string(body)})
+	r, a, err := c.post(ctx, within, base, c.d.model.Endpoints.OutsideCmd, "", rpcRequest{Method: method, Params: params, ID: 1})
 	switch {
+	case errors.Is(err, errBusy), errors.Is(err, errForbidden):
+		return fmt.Errorf("%w: %w", rig.ErrUnsupported, err)
+	case err != nil && a != nil && a.status != http.StatusOK && !errors.Is(err, rig.ErrUnreachable):
+		return fmt.Errorf("%w: %w", errNoOutside, err)
 	case err != nil:
 		return err
-	case a.status >= 500:
-		return fmt.Errorf("%s: %w: it says %d: not ready", method, rig.ErrUnreachable, a.status)
-	case a.status == http.StatusUnauthorized: // it asks for no login: no connection is left
-		return fmt.Errorf("%s: %w: %w", method, rig.ErrUnsupported, errBusy)
-	case a.status != http.StatusOK:
-		return fmt.Errorf("%s: %w: status %d", method, rig.ErrUnsupported, a.status)
-	}
-	var r struct {
-		Result json.RawMessage `json:"result"` // a bool, or an integer handle
-		Params json.RawMessage `json:"params"`
-		Error  *struct {
-			Code    int64  `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(bytes.TrimRight([]byte(a.body), "\x00\r\n "), &r); err != nil {
-		return fmt.Errorf("%s: %w: the answer is no JSON: %s", method, rig.ErrGarbage, short(a.body))
-	}
-	switch string(r.Result) {
-	case "", "null", "false", "0":
-		if r.Error != nil {
-			return fmt.Errorf("%s: %w: error %d %s", method, rig.ErrWrite, r.Error.Code, c.d.scrub(short(r.Error.Message)))
-		}
-		if len(r.Result) == 0 {
-			return fmt.Errorf("%s: %w: an answer without a result", method, rig.ErrGarbage)
-		}
-		return fmt.Errorf("%s: %w: result %s", method, rig.ErrWrite, r.Result)
+	case !r.ok() && r.code() == codeNoMethod:
+		return fmt.Errorf("%s: %w: %w", method, rig.ErrWrite, r.said())
+	case !r.ok() && r.code() == codeBusy:
+		return fmt.Errorf("%s: %w: %w", method, rig.ErrUnreachable, r.said())
+	case !r.ok(): // what it says of a login is no word on one: none was sent
+		return fmt.Errorf("%s: %w: %v", method, rig.ErrWrite, c.d.scrub(r.said().Error()))
 	}
 	if into == nil {
 		return nil
 	}
 	if err := json.Unmarshal(r.Params, into); err != nil {
-		return fmt.Errorf("%s: %w: params: %v", method, rig.ErrGarbage, err)
+		return fmt.Errorf("%s: %w: params: %v", method, rig.ErrGarbage, short(err.Error()))
 	}
 	return nil
 }
 
-// errBusy is a 401 where no login is asked for.
-var errBusy = errors.New("status 401 where it takes no login")
+// errNoOutside is a unit that has no commands without a login.
+var errNoOutside = fmt.Errorf("%w: no commands without a login", rig.ErrUnsupported)
+
+// errBusy is a unit that has no connection or no session left: it says 401 where
+// no login is asked for, or a code of its own.
+var errBusy = errors.New("the unit is busy")
 
 // initStatus is DevInit.getStatus: 1 uninitialised, 2 initialised.
 func (c *dahua) initStatus(ctx context.Context, base string, within time.Duration) (int, error) {

@@ -81,6 +81,8 @@ type abilities struct {
 	reset      bool // it resets over the network
 	provision  bool // it creates the first account
 	identifies bool // it tells who answers without a login, by some discovery
+	defaults   bool // it tells the factory's values of a table
+	loginTells bool // a login tells the init state too
 }
 
 // unable is a dialect that can do none of what is optional; others embed it.

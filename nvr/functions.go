@@ -15,6 +15,7 @@ import (
 func (d *Device) FactoryReset(ctx context.Context, functions []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	if !d.dialect.can().reset {
 		return fmt.Errorf("factory reset: %w", rig.ErrUnsupported)
 	}
@@ -135,6 +136,7 @@ func (e *examination) functionMarker(ctx context.Context, table string) error {
 func (d *Device) RecordBaseline(ctx context.Context) (map[string]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	if len(d.model.Tables) == 0 {
 		return nil, fmt.Errorf("record a baseline: %w: model %q names no tables", errors.ErrUnsupported, d.model.Name)
 	}

@@ -16,6 +16,7 @@ import (
 func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) ([]rig.Check, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	sight, g, err := d.need(ctx)
 	if err != nil {
 		return nil, err
@@ -346,6 +347,7 @@ func (e *examination) firmware(ctx context.Context) error {
 func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	sight, g, err := d.need(ctx)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ var ErrUnproven = errors.New("a value that was set is not read back")
 func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	if !spec.Password && !spec.Name && len(spec.Config) == 0 {
 		return rig.Mark{}, errors.New("mark: nothing to mark")
 	}
@@ -226,6 +227,7 @@ func (d *Device) proveValues(ctx context.Context, s *session, values []rig.Marke
 func (d *Device) StillMarked(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	if len(m.Values) == 0 {
 		return nil, errors.New("still marked: the mark is empty")
 	}

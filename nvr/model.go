@@ -13,9 +13,10 @@ import (
 
 // The dialects that a model can name.
 const (
-	DialectIMOU  = "imou"      // DevInit on /OutsideCmd, CGI, DHIP
-	DialectDahua = "dahua-cgi" // CGI and DHIP
-	DialectPlain = "plain"     // any HTTP server with digest or basic
+	DialectIMOU  = "imou"       // DevInit on /OutsideCmd, JSON-RPC or CGI, DHIP
+	DialectDahua = "dahua-cgi"  // CGI and DHIP
+	DialectRPC2  = "dahua-rpc2" // JSON-RPC, DevInit on /OutsideCmd, DHIP
+	DialectPlain = "plain"      // any HTTP server with digest or basic
 
 	DialectHikvision = "hikvision" // ISAPI, the activation state, WS-Discovery
 	DialectONVIF     = "onvif"     // ONVIF's device management, WS-Discovery
@@ -26,6 +27,13 @@ const (
 const (
 	Old = "old" // fixed default accounts
 	New = "new" // no account at all until it is provisioned
+)
+
+// The routes over which an IMOU recorder is worked with.
+const (
+	RouteAuto = "auto" // the JSON-RPC where it answers, else the CGI
+	RouteRPC2 = "rpc2"
+	RouteCGI  = "cgi"
 )
 
 // Model is a kind of recorder. Zero values take the defaults that are named.
@@ -41,6 +49,9 @@ type Model struct {
 
 	Tables []string // configuration tables that are compared
 	Ignore []string // keys that rightly differ: a prefix, or a glob if it has one of *?[
+
+	Route   string // RouteAuto if empty; DialectIMOU alone has a choice
+	ResetBy string // by what a factory reset is commanded: RouteCGI if empty, or RouteRPC2
 
 	Endpoints Endpoints
 	Provision ProvisionSpec
@@ -96,12 +107,18 @@ type TLSSpec struct {
 // withDefaults fills in the facts' values and refuses what cannot work.
 func (m Model) withDefaults() (Model, error) {
 	switch m.Dialect {
-	case DialectIMOU, DialectDahua, DialectHikvision:
+	case DialectIMOU, DialectDahua, DialectRPC2, DialectHikvision:
 		if m.Generation != Old && m.Generation != New {
 			return m, fmt.Errorf("model %q: generation is %q, want %q or %q", m.Name, m.Generation, Old, New)
 		}
 		if m.Generation == Old && len(m.Accounts) == 0 {
 			return m, fmt.Errorf("model %q: the old generation needs its default accounts: they are the proof of its default state", m.Name)
+		}
+		if !slices.Contains([]string{"", RouteAuto, RouteRPC2, RouteCGI}, m.Route) || m.Route != "" && m.Dialect != DialectIMOU {
+			return m, fmt.Errorf("model %q: route is %q, want %s, %s or %s, and the imou dialect", m.Name, m.Route, RouteAuto, RouteRPC2, RouteCGI)
+		}
+		if !slices.Contains([]string{"", RouteCGI, RouteRPC2}, m.ResetBy) {
+			return m, fmt.Errorf("model %q: reset-by is %q, want %s or %s", m.Name, m.ResetBy, RouteCGI, RouteRPC2)
 		}
 	case DialectPlain:
 		if !slices.Contains([]string{"", "digest", "basic"}, m.Plain.Auth) {
@@ -115,7 +132,7 @@ func (m Model) withDefaults() (Model, error) {
 			return m, fmt.Errorf("model %q: onvif auth is %q, want %s, %s or nothing", m.Name, m.ONVIF.Auth, AuthDigest, AuthToken)
 		}
 	default:
-		return m, fmt.Errorf("model %q: dialect is %q, want %s, %s, %s, %s or %s", m.Name, m.Dialect, DialectIMOU, DialectDahua, DialectHikvision, DialectONVIF, DialectPlain)
+		return m, fmt.Errorf("model %q: dialect is %q, want %s, %s, %s, %s, %s or %s", m.Name, m.Dialect, DialectIMOU, DialectDahua, DialectRPC2, DialectHikvision, DialectONVIF, DialectPlain)
 	}
 	if _, ok := tlsVersions[m.TLS.Least]; !ok {
 		return m, fmt.Errorf("model %q: tls least is %q, want 1.0, 1.1 or 1.2", m.Name, m.TLS.Least)

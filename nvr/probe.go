@@ -2,6 +2,7 @@ package nvr
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -288,6 +289,8 @@ func (c *dahua) serves(ctx context.Context, g glance, base string, within lookFo
 		switch {
 		case errors.As(err, &s), context.Cause(ctx) != nil:
 			return g, err
+		case c.rpc != rpcNever && errors.Is(err, rig.ErrUnsupported) && !errors.Is(err, errBusy) && !errors.Is(err, errForbidden):
+			return c.servesRPC(ctx, g, base, within)
 		case errors.Is(err, rig.ErrGarbage):
 			g.reach, g.note = rig.ReachGarbage, err.Error()
 		case err != nil:
@@ -298,9 +301,15 @@ func (c *dahua) serves(ctx context.Context, g glance, base string, within lookFo
 		}
 		return g, nil
 	}
+	if c.rpc == rpcOnly {
+		return c.servesRPC(ctx, g, base, within)
+	}
 	a, err := c.d.ask(ctx, c.d.wire(), within, base, get(magicBox+"getSerialNo"))
 	if err != nil {
 		return g, err
+	}
+	if c.rpc == rpcToo && a.status == http.StatusNotFound {
+		return c.servesRPC(ctx, g, base, within)
 	}
 	_, noDigest := findChallenge(a.header)
 	switch {
@@ -311,6 +320,27 @@ func (c *dahua) serves(ctx context.Context, g glance, base string, within lookFo
 		g.reach, g.note = rig.ReachReady, "the CGI answers 403: its logins may be locked"
 	default:
 		g.note = fmt.Sprintf("the CGI answers %d: not ready", a.status)
+	}
+	return g, nil
+}
+
+// servesRPC asks over the JSON-RPC for what needs no login: any answer that is
+// one will do.
+func (c *dahua) servesRPC(ctx context.Context, g glance, base string, within lookFor) (glance, error) {
+	r, a, err := c.post(ctx, within, base, rpcPath, "", rpcRequest{Method: "Security.getEncryptInfo", ID: 1, Session: json.RawMessage("0")})
+	switch {
+	case a == nil && err != nil:
+		return g, err
+	case err == nil && r.code() != codeBusy:
+		g.reach, g.note = rig.ReachReady, "the JSON-RPC answers"
+	case errors.Is(err, errForbidden):
+		g.reach, g.note = rig.ReachReady, "the JSON-RPC answers 403: its logins may be locked"
+	case err == nil:
+		g.note = "the JSON-RPC is busy"
+	case errors.Is(err, rig.ErrGarbage) && !errors.Is(err, rig.ErrUnsupported):
+		g.reach, g.note = rig.ReachGarbage, err.Error()
+	default:
+		g.note = err.Error()
 	}
 	return g, nil
 }

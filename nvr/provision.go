@@ -20,6 +20,7 @@ const (
 func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.hangUp(ctx)
 	sight, _, err := d.need(ctx)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,10 @@ type session struct {
 	basic  bool // the unit offers nothing else
 	most   int  // refusals of this login since the last change of state, after which it is not sent
 	lost   int  // requests with the login, not yet accepted, that brought no answer: refusals perhaps
+
+	via       dialect       // the route of a dialect that has several; nil until it is chosen
+	challenge *rpcChallenge // asked for, and not yet answered
+	rpc       *rpcSession   // a login over the JSON-RPC
 }
 
 func (d *Device) session(base string, c rig.Credential) *session {
@@ -156,33 +160,76 @@ var locked = regexp.MustCompile(`(?i)\block(ed|out)?\b`)
 var errForbidden = errors.New("the login has no right to this")
 
 // refused books one refused login and says why.
-func (s *session) refused(why error) error {
+func (s *session) refused(why error) error { return s.book(why, s.d.model.Lockout.Window) }
+
+// book is refused; a lock lasts so long.
+func (s *session) book(why error, lock time.Duration) error {
 	d := s.d
+	delete(d.good, credentialKey(s.cred))
 	if errors.Is(why, rig.ErrRefused) { // a locked unit refuses the right password too
 		d.tried[credentialKey(s.cred)]++
-		delete(d.good, credentialKey(s.cred))
 	}
 	s.proven = false
 	if err := d.o.Ledger.Refused(d.keys()[0], d.o.Clock.Now()); err != nil {
 		return fmt.Errorf("book a refused login: %w (%w)", err, why)
 	}
 	d.log.Warn("login refused", "user", s.cred.User, "unit", d.keys()[0])
+	if errors.Is(why, rig.ErrLocked) {
+		if err := d.lockFor(lock); err != nil {
+			return fmt.Errorf("%w (%w)", err, why)
+		}
+	}
 	return why
+}
+
+// lockFor notes that the unit's logins are locked: none is sent for so long, nor
+// by a later run of this program, but no longer than the window.
+func (d *Device) lockFor(long time.Duration) error {
+	long = min(long, d.model.Lockout.Window)
+	now := d.o.Clock.Now()
+	d.lockedUntil = now.Add(long)
+	// What is booked as of then is out of the window when the lock ends.
+	return d.left(0, now.Add(long-d.model.Lockout.Window))
+}
+
+// left books refusals until the account says, as the unit does, that so many are
+// left.
+func (d *Device) left(tries int, at time.Time) error {
+	spent, err := d.spent()
+	for ; err == nil && spent < d.model.Lockout.Tries-tries; spent++ {
+		err = d.o.Ledger.Refused(d.keys()[0], at)
+	}
+	if err != nil {
+		return fmt.Errorf("book what the unit says of its lock: %w", err)
+	}
+	return nil
+}
+
+// spent counts the refused logins of the window.
+func (d *Device) spent() (int, error) {
+	since := d.o.Clock.Now().Add(-d.model.Lockout.Window)
+	spent := 0
+	for _, k := range d.ledgerKeys() {
+		n, err := d.o.Ledger.RefusedSince(k, since)
+		if err != nil {
+			return 0, fmt.Errorf("read the account of refused logins: %w", err)
+		}
+		spent += n
+	}
+	return spent, nil
 }
 
 // affordable is nil if so many more refused logins leave the spare ones unspent.
 func (d *Device) affordable(more int) error {
 	l := d.model.Lockout
-	since := d.o.Clock.Now().Add(-l.Window)
-	spent := 0
-	for _, k := range d.ledgerKeys() {
-		n, err := d.o.Ledger.RefusedSince(k, since)
-		if err != nil {
-			return fmt.Errorf("read the account of refused logins: %w", err)
-		}
-		spent += n
+	if wait := d.lockedUntil.Sub(d.o.Clock.Now()); wait > 0 {
+		return fmt.Errorf("%w, as it said before; nothing was sent, wait %v", rig.ErrLocked, wait.Round(time.Second))
 	}
-	spent = max(spent, d.told.spent(l, since))
+	spent, err := d.spent()
+	if err != nil {
+		return err
+	}
+	spent = max(spent, d.told.spent(l, d.o.Clock.Now().Add(-l.Window)))
 	if spent+more > l.Tries-l.Spare {
 		return fmt.Errorf("%w: %d refused in the last %v, the unit locks at %d and %d are kept; nothing was sent, wait until they are older", rig.ErrBudget, spent, l.Window.Round(time.Second), l.Tries, l.Spare)
 	}
@@ -204,7 +251,7 @@ func (d *Device) forgive() error {
 	if !d.model.Lockout.ClearedByReset {
 		return nil
 	}
-	d.told = tally{}
+	d.told, d.lockedUntil = tally{}, time.Time{}
 	for _, k := range d.ledgerKeys() {
 		if err := d.o.Ledger.Clear(k); err != nil {
 			return fmt.Errorf("clear the account of refused logins: %w", err)

@@ -435,6 +435,7 @@ func nvrModel(m *config.Model) nvr.Model {
 		},
 		LeastBoot: m.Boot.Least, MostBoot: m.Boot.Most,
 		Tables: m.Tables, Ignore: m.Ignore,
+		Route: m.Route, ResetBy: m.ResetBy,
 		Endpoints: nvr.Endpoints{
 			Reset: m.Endpoints.FactoryReset, Restore: m.Endpoints.Restore,
 			OutsideCmd: m.Endpoints.OutsideCmd, MachineName: m.Endpoints.MachineName,

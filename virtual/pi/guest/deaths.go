@@ -130,8 +130,8 @@ func (t *trial) death(d death, b bench) error {
 	case d.cuts:
 		t.figure("power cut %.1f ms after the last signal", ms(cut-t.last))
 		t.seen += fmt.Sprintf(", cut %.1f ms after the second", ms(cut-t.last))
-		if cut < t.last || cut-t.last > opensIn {
-			return fmt.Errorf("the power was cut %v after the last signal, want %v at most", cut-t.last, opensIn)
+		if cut < t.last || cut-t.last > cutsIn {
+			return fmt.Errorf("the power was cut %v after the last signal, want %v at most", cut-t.last, cutsIn)
 		}
 	}
 	// Whoever was started by it must be gone as well.

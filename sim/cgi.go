@@ -311,49 +311,69 @@ func (w dahua) userManager(u *user, verb string, args []arg) answer {
 		}
 		return answer{status: 200, body: b.String()}
 	case "modifyPassword":
-		switch w.changePassword(u, argOf(args, "name"), argOf(args, "pwd"), argOf(args, "pwdOld")) {
-		case changeOK:
-			return w.written()
-		case changeForbidden:
-			return w.forbidden()
-		case changeUnknown:
-			return w.badRequest()
-		}
-		return refusedWriteBody()
+		return w.changed(w.changePassword(u, argOf(args, "name"), argOf(args, "pwd"), argOf(args, "pwdOld")))
 	case "addUser":
-		group := argOf(args, "user.Group")
 		reserved, _ := strconv.ParseBool(argOf(args, "user.Reserved"))
-		name := argOf(args, "user.Name")
-		switch {
-		case u.group != "admin":
-			return w.forbidden()
-		case name == "" || group != "admin" && group != "user":
-			return w.badRequest()
-		case w.faults[refusedWrite] || w.front().user(name) != nil || !w.password(argOf(args, "user.Password")):
-			return refusedWriteBody()
-		}
-		f := w.front()
-		f.users = append(f.users, user{name, argOf(args, "user.Password"), group, argOf(args, "user.Memo"), reserved, false})
-		return w.written()
+		return w.changed(w.addUser(u, user{
+			name: argOf(args, "user.Name"), password: argOf(args, "user.Password"),
+			group: argOf(args, "user.Group"), memo: argOf(args, "user.Memo"), reserved: reserved,
+		}))
 	case "deleteUser":
-		f := w.front()
-		x := f.user(argOf(args, "name"))
-		switch {
-		case u.group != "admin":
-			return w.forbidden()
-		case x == nil || x.hidden:
+		return w.changed(w.deleteUser(u, argOf(args, "name")))
+	case "getUserInfo":
+		x := w.front().user(argOf(args, "name"))
+		if x == nil || x.hidden {
 			return w.badRequest()
-		case x.reserved || w.faults[refusedWrite]:
-			return refusedWriteBody()
 		}
-		name := x.name
-		f.users = slices.DeleteFunc(f.users, func(y user) bool { return y.name == name })
-		return w.written()
+		return text("user.Group=%s\r\nuser.Memo=%s\r\nuser.Name=%s\r\nuser.Reserved=%t\r\nuser.Sharable=true\r\n", x.group, x.memo, x.name, x.reserved)
 	}
 	return w.badRequest()
 }
 
-// change is how a change of a password ended.
+// changed is CGI's answer to a change of the accounts.
+func (w dahua) changed(c change) answer {
+	switch c {
+	case changeOK:
+		return w.written()
+	case changeForbidden:
+		return w.forbidden()
+	case changeUnknown:
+		return w.badRequest()
+	}
+	return refusedWriteBody()
+}
+
+// addUser adds an account.
+func (w dahua) addUser(by *user, x user) change {
+	f := w.front()
+	switch {
+	case by.group != "admin":
+		return changeForbidden
+	case x.name == "" || x.group != "admin" && x.group != "user":
+		return changeUnknown
+	case w.faults[refusedWrite] || f.user(x.name) != nil || !w.password(x.password):
+		return changeRefused
+	}
+	f.users = append(f.users, x)
+	return changeOK
+}
+
+func (w dahua) deleteUser(by *user, name string) change {
+	f := w.front()
+	x := f.user(name)
+	switch {
+	case by.group != "admin":
+		return changeForbidden
+	case x == nil || x.hidden:
+		return changeUnknown
+	case x.reserved || w.faults[refusedWrite]:
+		return changeRefused
+	}
+	f.users = slices.DeleteFunc(f.users, func(y user) bool { return y.name == name })
+	return changeOK
+}
+
+// change is how a change of the accounts ended.
 type change int
 
 const (

@@ -20,13 +20,17 @@ type found struct {
 
 func (b *bench) search(to string) []found {
 	b.Helper()
-	text := []byte(searchText)
+	return b.exchange(to, dhipQuestion())
+}
+
+// dhipQuestion is a search for anybody, as it goes over the wire.
+func dhipQuestion() []byte {
 	q := make([]byte, 32, 128)
 	binary.LittleEndian.PutUint32(q, 32)
 	copy(q[4:], "DHIP")
-	binary.LittleEndian.PutUint64(q[16:], uint64(len(text)))
-	binary.LittleEndian.PutUint64(q[24:], uint64(len(text)))
-	return b.exchange(to, append(q, text...))
+	binary.LittleEndian.PutUint64(q[16:], uint64(len(searchText)))
+	binary.LittleEndian.PutUint64(q[24:], uint64(len(searchText)))
+	return append(q, searchText...)
 }
 
 func (b *bench) exchange(to string, datagram []byte) []found {

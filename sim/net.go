@@ -78,7 +78,9 @@ func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		trace = &httptrace.ClientTrace{}
 	}
 	var sent bytes.Buffer
-	err := req.Write(&sent)
+	// Without the context, whose trace would hear of a request that is written
+	// before there is a connection.
+	err := req.WithContext(context.Background()).Write(&sent)
 	if req.Body != nil {
 		req.Body.Close()
 	}

@@ -102,7 +102,7 @@ func Quirks() []QuirkInfo {
 		{cgiRefuses, dahua, nil, "CGI answers 401 to the right password; RPC2 lets it in."},
 		{connectionsLimited, dahua, nil, "CGI answers 401 to more than 20 requests within 10 s."},
 		{emptyWrite, dahua, nil, "CGI answers a write that lands with an empty 200."},
-		{oldErrors, dahua, nil, "Errors have the old form: Error ErrorID = 0, Detail = …"},
+		{oldErrors, dahua, nil, "CGI writes errors in the old form, Error ErrorID = 0, Detail = and the reason."},
 		{lfOnly, dahua, nil, "Lines of CGI end in LF; without it, in CRLF."},
 		{versionSpace, dahua, nil, "A space stands in the firmware's version where others have a comma."},
 		{resetTypeOne, dahua, nil, "resetSystemEx resets everything with type=1; type=0 is refused."},

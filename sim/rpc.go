@@ -282,30 +282,13 @@ func (w dahua) rpcCall(q rpcRequest, id string, s *session) rpcAnswer {
 			return denied
 		}
 		return w.rpcRestore(q)
-	case "userManager.getUserInfoAll":
-		users := []any{}
-		for i, x := range w.front().users {
-			if !x.hidden {
-				users = append(users, map[string]any{"Id": i + 1, "Name": x.name, "Group": x.group, "Memo": x.memo, "Reserved": x.reserved, "Sharable": true})
-			}
-		}
-		return rpcOK(map[string]any{"users": users})
-	case "userManager.modifyPassword":
-		var p struct {
-			Name string `json:"name"`
-			New  string `json:"pwd"`
-			Old  string `json:"pwdOld"`
-		}
-		if json.Unmarshal(q.Params, &p) != nil {
-			return rpcError(codeBadParameter, "Component error: bad parameter!")
-		}
-		switch w.changePassword(u, p.Name, p.New, p.Old) {
-		case changeOK:
-			return rpcOK(nil)
-		case changeForbidden:
-			return denied
-		}
-		return rpcError(codeBadParameter, "Component error: bad parameter!")
+	case "system.listMethod":
+		return rpcOK(map[string]any{"method": rpcMethods()})
+	case "system.multicall":
+		return w.rpcMulticall(q, id, s)
+	}
+	if strings.HasPrefix(q.Method, "userManager.") {
+		return w.rpcUsers(q, u)
 	}
 	return rpcError(codeNoMethod, "Component error: no method or no right!")
 }

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +17,7 @@ import (
 
 	"resetrig/audio"
 	"resetrig/pcm"
+	"resetrig/pcm/synth"
 	"resetrig/rig"
 )
 
@@ -117,6 +121,75 @@ func TestFIFO(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// Every rate and format that is promised gives the same beep, out of any channel.
+func TestListenTakesEveryFormat(t *testing.T) {
+	for _, c := range []struct{ rate, bits, channels, channel int }{
+		{8000, 16, 1, 0}, {8000, 24, 20, 19}, {11025, 32, 2, 1}, {12000, -32, 1, 0}, {16000, -64, 20, 7}, {22050, 24, 1, 0},
+		{32000, -32, 2, 0}, {44100, 16, 20, 0}, {44100, -64, 1, 0}, {48000, 32, 6, 3}, {48000, -32, 20, 10}, {96000, 24, 2, 1}, {96000, 16, 1, 0},
+	} {
+		name := filepath.Join(t.TempDir(), "beep.wav")
+		r := synth.NewRoom(c.rate, 2)
+		r.SetNoise(synth.NoiseSpec{White: -60})
+		r.Add(synth.Piezo(r.Samples(1), r.Samples(1.5), 2730, -20))
+		x := make([]float32, r.Samples(3.5))
+		r.Render(x, 0)
+		if err := os.WriteFile(name, recordingOf(x, c.rate, c.bits, c.channels, c.channel), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a := testApp(t)
+		var out bytes.Buffer
+		a.out = &out
+		if err := a.listenFile(t.Context(), name, c.channel, audio.Profile{FrequencyHz: 2730, LevelDBFS: -20}, true, false); err != nil {
+			t.Errorf("%+v: %v", c, err)
+			continue
+		}
+		line, _, _ := strings.Cut(out.String(), "\n")
+		var b audio.BeepLine
+		if err := json.Unmarshal([]byte(line), &b); err != nil || b.Kind != "long" || math.Abs(b.OnsetS-1) > 0.003 || math.Abs(b.DurationS-1.5) > 0.005 || math.Abs(b.FrequencyHz-2730) > 0.1 {
+			t.Errorf("%+v: %v %s", c, err, out.String())
+		}
+	}
+}
+
+// recordingOf encodes samples in one channel of several, the others full of a
+// tone; bits below zero are float.
+func recordingOf(x []float32, rate, bits, channels, channel int) []byte {
+	le := binary.LittleEndian
+	var body []byte
+	for i, v := range x {
+		for ch := range channels {
+			s := float64(v)
+			if ch != channel {
+				s = 0.3 * math.Sin(float64(i*(ch+1))/10)
+			}
+			switch bits {
+			case 16:
+				body = le.AppendUint16(body, uint16(int16(math.Round(s*32767))))
+			case 24:
+				u := uint32(int32(math.Round(s * 8388607)))
+				body = append(body, byte(u), byte(u>>8), byte(u>>16))
+			case 32:
+				body = le.AppendUint32(body, uint32(int32(math.Round(s*2147483647))))
+			case -32:
+				body = le.AppendUint32(body, math.Float32bits(float32(s)))
+			case -64:
+				body = le.AppendUint64(body, math.Float64bits(s))
+			}
+		}
+	}
+	format := uint16(1)
+	if bits < 0 {
+		format, bits = 3, -bits
+	}
+	frame := channels * bits / 8
+	h := le.AppendUint32([]byte("RIFF"), uint32(36+len(body)))
+	h = le.AppendUint32(append(h, "WAVEfmt "...), 16)
+	h = le.AppendUint16(le.AppendUint16(h, format), uint16(channels))
+	h = le.AppendUint32(le.AppendUint32(h, uint32(rate)), uint32(rate*frame))
+	h = le.AppendUint16(le.AppendUint16(h, uint16(frame)), uint16(bits))
+	return append(le.AppendUint32(append(h, "data"...), uint32(len(body))), body...)
 }
 
 // endless is a writer that never ends; after a while somebody stops the program.

@@ -434,6 +434,9 @@ func (d *Detector) cutOff(t *track, emit func(Event)) {
 func (t *track) take(m measured) { t.hz, t.amp = m.hz, m.amp }
 
 func (d *Detector) event(t *track, end float64, ended bool) Event {
+	if t.state == long { // a weak one's end is uncertain; that it lasted so long was seen
+		end = max(end, t.onset+(d.long-tolerance)*workRate)
+	}
 	return Event{
 		ID: t.id, Onset: d.seconds(t.onset), End: d.seconds(end), Ended: ended,
 		Cut: t.fromStart, Long: t.state == long,

@@ -2,59 +2,85 @@
 // ends in exactly one outcome, is committed before the next begins, and the
 // first attempt's outcome is never overwritten.
 //
-// It knows the order of cycles and when to stop; it does not know how a cycle
-// goes (rig) nor where a record lies (the Journal). The trap: a retry that
-// hides the first failure. Retries exist for errors only, and each is a record
-// of its own.
+// It knows the order of cycles and controls, when to wait and when to stop, and
+// where a series that was interrupted goes on; it does not know how a cycle goes
+// (rig) nor where a record lies (the Journal). The trap: a second source of
+// truth. Where a soak stands is computed from the plan and the records alone, by
+// the same code for one that runs and for one that is resumed; a retry never
+// hides the first failure, and what a person allowed is seen from what ran.
 package soak
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"time"
 
 	"resetrig/rig"
 )
-
-// Plan is a series: how many cycles, and what ends it early. A zero rule never
-// holds.
-type Plan struct {
-	Cycles          int
-	StopAfterFails  int // this many fails in a row
-	StopAfterErrors int // this many errors in a row
-	Retries         int // further attempts of a cycle that ended in an error
-}
 
 // Journal keeps what must not be lost. Both calls are durable when they return
 // nil; after an error the series stops, with the relays safe.
 type Journal interface {
 	// Begin notes that a cycle starts, so that a cycle that the program dies in
 	// is known, and names it.
-	Begin(ctx context.Context, cycle, attempt int) (rig.CycleSpec, error)
+	Begin(ctx context.Context, s Slot) (rig.CycleSpec, error)
 	// Commit stores the record.
 	Commit(ctx context.Context, r rig.Record) error
 }
 
-// Tally counts cycles by their last attempt's outcome, and first attempts.
-type Tally struct {
-	Cycles   int // that began and ended
-	Attempts int
-	Pass     int
-	Proven   int // fails whose rig side was verified
-	Presumed int
-	Errors   int
-	Aborted  int
-	// FirstPass is the number of cycles whose first attempt passed.
-	FirstPass int
-	// Stopped says why the series ended before its last cycle.
-	Stopped string
+// Person is who can be asked what to do with a soak that runs or is held.
+type Person interface {
+	// Asked is what a person has asked for since the last call; it does not wait.
+	Asked(ctx context.Context) (Wish, error)
 }
 
-// Fails is the number of cycles that failed.
-func (t Tally) Fails() int { return t.Proven + t.Presumed }
+// Wish is what a person wants of a soak.
+type Wish string
+
+// The wishes.
+const (
+	NoWish     Wish = ""
+	WishGoOn   Wish = "go-on" // from a hold
+	WishToHold Wish = "hold"  // before the next cycle
+	WishEnd    Wish = "end"   // after this cycle
+)
+
+// Status is what a soak is about: for who watches.
+type Status struct {
+	Doing string    // cycle, pause, window, hold
+	Until time.Time // for a wait
+	Why   string
+	Next  Slot // the cycle that begins or will begin
+	Tally Tally
+}
+
+// Soak is a series on a bench. Past are the attempts that ended already, in
+// their order: those of a series that is resumed; nil for a new one.
+type Soak struct {
+	Bench   *rig.Bench
+	Plan    Plan
+	Journal Journal
+	Past    iter.Seq2[Done, error]
+	Anyway  bool   // go on although a rule had ended it: a person has looked
+	Person  Person // nil: nobody can be asked
+	// Watch is told what the soak does, from its own goroutine; nil: nobody.
+	Watch func(Status)
+
+	books *Books
+	began time.Time     // of this part, by the bench's clock
+	had   time.Duration // elapsed before this part
+	idle  time.Time     // the end of the last attempt, by the bench's clock
+	held  bool          // by a wish, or by a fail
+	ended bool          // by a wish
+}
 
 // ErrStopRule is wrapped by the error of a series that a rule stopped.
 var ErrStopRule = errors.New("the soak was stopped by its own rule")
+
+// ErrFinished is returned by a resumed series that has nothing left to do.
+var ErrFinished = errors.New("the soak has ended already: nothing is left of its plan")
 
 // LostRecordError carries a record that could not be committed, so that whoever
 // called can still save it.
@@ -69,92 +95,111 @@ func (e *LostRecordError) Error() string {
 
 func (e *LostRecordError) Unwrap() error { return e.Err }
 
-// Run arms the bench and runs the plan's cycles one after another. before is
-// called ahead of each attempt, and may be nil. The error is that of Bench.Arm,
-// of the journal, or wraps ErrStopRule; outcomes are in the tally.
-func Run(ctx context.Context, b *rig.Bench, sc *rig.Scenario, p Plan, j Journal, before func(cycle, attempt int)) (Tally, error) {
-	var t Tally
-	if err := b.Plan(sc, p.Cycles); err != nil {
-		return t, err
+// Run arms the bench and runs what is left of the plan, one cycle after another.
+// The error is that of Bench.Arm, of the journal, ErrFinished, or wraps
+// ErrStopRule; outcomes are in the tally, those of Past included.
+func (s *Soak) Run(ctx context.Context) (Tally, error) {
+	var err error
+	if s.books, err = NewBooks(&s.Plan); err != nil {
+		return Tally{}, err
 	}
-	err := b.Arm(ctx, func(ctx context.Context, a *rig.Armed) error {
-		return series(ctx, b, a, sc, p, j, before, &t)
-	})
-	return t, err
+	if err := s.Plan.Check(s.Bench); err != nil {
+		return Tally{}, err
+	}
+	if s.Past != nil {
+		for d, err := range s.Past {
+			if err != nil {
+				return s.books.Tally(), fmt.Errorf("read what was done before: %w", err)
+			}
+			s.books.Book(d)
+		}
+	}
+	if err := s.mayGoOn(); err != nil {
+		return s.tally(), err
+	}
+	s.had = s.books.Elapsed()
+	err = s.Bench.Arm(ctx, s.series)
+	return s.tally(), err
 }
 
-func series(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, before func(int, int), t *Tally) error {
-	fails, errs := 0, 0
-	for n := 1; n <= p.Cycles && ctx.Err() == nil; n++ {
-		rec, err := attempts(ctx, b, a, sc, p, j, n, before, t)
-		if rec.Outcome == "" {
-			return err // it did not begin
-		}
-		t.Cycles++
-		switch rec.Outcome {
-		case rig.Pass:
-			t.Pass++
-			fails, errs = 0, 0
-		case rig.Fail:
-			if rec.Attribution == rig.Proven {
-				t.Proven++
-			} else {
-				t.Presumed++
-			}
-			fails, errs = fails+1, 0
-		case rig.Error:
-			t.Errors++
-			errs++
-		case rig.Aborted:
-			t.Aborted++
-			return errors.Join(err, context.Cause(ctx))
-		}
-		if err != nil {
+// mayGoOn asks the rules before a resumed series begins.
+func (s *Soak) mayGoOn() error {
+	over, finished, why := s.books.Ended()
+	switch {
+	case finished:
+		return ErrFinished
+	case over && !s.Anyway:
+		s.books.tally.Stopped = why
+		return fmt.Errorf("%w: %s", ErrStopRule, why)
+	case over:
+		s.books.Forgive()
+	}
+	return nil
+}
+
+func (s *Soak) tally() Tally { return s.books.Tally() }
+
+func (s *Soak) series(ctx context.Context, a *rig.Armed) error {
+	s.began = s.Bench.Clock.Now()
+	s.idle = s.began
+	for first := true; ctx.Err() == nil; first = false {
+		if err := s.wait(ctx, first); err != nil {
 			return err
 		}
+		if s.ended {
+			s.books.tally.Stopped = "ended on request"
+			return fmt.Errorf("%w: %s", ErrStopRule, s.books.tally.Stopped)
+		}
+		rec, err := s.attempt(ctx, a)
 		switch {
+		case err != nil:
+			return err
+		case rec.Outcome == rig.Aborted:
+			return context.Cause(ctx)
 		case len(rec.Unsafe) > 0:
-			t.Stopped = "the safe state was not reached"
+			s.books.tally.Stopped = "the safe state was not reached"
 			return &rig.UnsafeError{Relays: rec.Unsafe, Err: errors.New(rec.Text)}
-		case p.StopAfterFails > 0 && fails >= p.StopAfterFails:
-			t.Stopped = fmt.Sprintf("%d fails in a row", fails)
-		case p.StopAfterErrors > 0 && errs >= p.StopAfterErrors:
-			t.Stopped = fmt.Sprintf("%d errors in a row", errs)
-		default:
-			continue
 		}
-		if n < p.Cycles {
-			return fmt.Errorf("%w: %s", ErrStopRule, t.Stopped)
+		over, finished, why := s.books.Ended()
+		if finished {
+			return context.Cause(ctx)
 		}
-		t.Stopped = ""
+		if over {
+			s.books.tally.Stopped = why
+			return fmt.Errorf("%w: %s", ErrStopRule, why)
+		}
 	}
 	return context.Cause(ctx)
 }
 
-// attempts runs one cycle until an attempt is no error, or none is left. Every
-// attempt is committed; the last one's record is returned.
-func attempts(ctx context.Context, b *rig.Bench, a *rig.Armed, sc *rig.Scenario, p Plan, j Journal, n int, before func(int, int), t *Tally) (rig.Record, error) {
-	for try := 1; ; try++ {
-		if before != nil {
-			before(n, try)
-		}
-		spec, err := j.Begin(ctx, n, try)
-		if cause := context.Cause(ctx); err != nil && cause != nil {
-			return rig.Record{}, cause
-		}
-		if err != nil {
-			return rig.Record{}, fmt.Errorf("begin cycle %d: %w", n, err)
-		}
-		t.Attempts++
-		rec := b.Cycle(ctx, a, sc, spec)
-		if err := j.Commit(context.WithoutCancel(ctx), rec); err != nil {
-			return rec, &LostRecordError{Record: rec, Err: err}
-		}
-		if try == 1 && rec.Outcome == rig.Pass {
-			t.FirstPass++
-		}
-		if rec.Outcome != rig.Error || try > p.Retries || len(rec.Unsafe) > 0 || ctx.Err() != nil {
-			return rec, nil
-		}
+// attempt runs and books one attempt.
+func (s *Soak) attempt(ctx context.Context, a *rig.Armed) (rig.Record, error) {
+	slot := s.books.Next()
+	slot.Elapsed = s.had + s.Bench.Clock.Now().Sub(s.began)
+	s.tell(Status{Doing: "cycle", Next: slot})
+	spec, err := s.Journal.Begin(ctx, slot)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return rig.Record{}, cause
+	}
+	if err != nil {
+		return rig.Record{}, fmt.Errorf("begin cycle %d: %w", slot.N, err)
+	}
+	spec.Idle = s.idle
+	rec := s.Bench.Cycle(ctx, a, slot.Scenario, spec)
+	s.idle = s.Bench.Clock.Now()
+	s.books.Book(Done{
+		N: slot.N, Attempt: slot.Attempt, Control: slot.Control, Outcome: rec.Outcome, Attribution: rec.Attribution,
+		Reason: rec.Reason, Elapsed: slot.Elapsed, Took: rec.Took,
+	})
+	if err := s.Journal.Commit(context.WithoutCancel(ctx), rec); err != nil {
+		return rec, &LostRecordError{Record: rec, Err: err}
+	}
+	return rec, nil
+}
+
+func (s *Soak) tell(st Status) {
+	if s.Watch != nil {
+		st.Tally = s.tally()
+		s.Watch(st)
 	}
 }

@@ -146,7 +146,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	must(t, s.Tried(t.Context(), m.Seq, "connection refused"))
-	if m, _ = s.Waiting(t.Context(), "r1"); m.Tries != 1 {
+	if m, _ = s.Waiting(t.Context(), "lab-3-left"); m.Tries != 1 {
 		t.Errorf("%+v", m)
 	}
 	must(t, s.Delivered(t.Context(), m.Seq, noon, ""))

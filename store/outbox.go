@@ -33,13 +33,13 @@ func post(ctx context.Context, tx *sql.Tx, ms []Message) error {
 	return nil
 }
 
-// Waiting is the message of the run that has waited longest; ErrNotFound where
-// none does. "" is any run.
-func (s *Store) Waiting(ctx context.Context, run string) (Message, error) {
+// Waiting is the message of a bench's runs that has waited longest; ErrNotFound
+// where none does. "" is any bench.
+func (s *Store) Waiting(ctx context.Context, bench string) (Message, error) {
 	var m Message
 	var at string
 	err := s.read.QueryRowContext(ctx, `SELECT seq, run, kind, at, body, tries FROM outbox
-		WHERE done IS NULL AND (?1 = '' OR run = ?1) ORDER BY seq LIMIT 1`, run).
+		WHERE done IS NULL AND (?1 = '' OR run IN (SELECT id FROM runs WHERE bench = ?1)) ORDER BY seq LIMIT 1`, bench).
 		Scan(&m.Seq, &m.Run, &m.Kind, &at, &m.Body, &m.Tries)
 	if err == nil {
 		m.At, err = unstamp(at)

@@ -109,21 +109,29 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitPass
 	}
-	code, say := exitError, err
-	var e *exit
-	var unsafe *rig.UnsafeError
-	switch {
-	case errors.As(err, &unsafe):
-		code = exitUnsafe
-	case errors.As(err, &e):
-		code, say = e.code, e.err
-	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
-		code = exitAborted
-	}
+	code, say := exitCode(err)
 	if say != nil {
 		fmt.Fprintln(errw, "resetrig:", say)
 	}
 	return code
+}
+
+// exitCode is the code that an error ends the process with, and what is left to
+// say of it.
+func exitCode(err error) (code int, say error) {
+	var e *exit
+	var unsafe *rig.UnsafeError
+	switch {
+	case errors.As(err, &unsafe):
+		return exitUnsafe, err
+	case errors.As(err, &e) && e.err == nil:
+		return e.code, nil
+	case errors.As(err, &e):
+		return e.code, err
+	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
+		return exitAborted, err
+	}
+	return exitError, err
 }
 
 func (a *app) root() *cobra.Command {

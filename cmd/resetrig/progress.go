@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"resetrig/rig"
+	"resetrig/soak"
 )
 
 // progress shows how a run goes, on stderr: a live line on a terminal, a plain
@@ -24,6 +25,13 @@ type progress struct {
 	drawn  time.Time
 	prefix string
 	phase  string
+	name   string // before every line: which bench it is, where there are several
+
+	goal   *soak.Plan // of a soak
+	now    soak.Status
+	begun  time.Time // of this part of the soak, by this computer's clock
+	before soak.Tally
+	told   bool // status was told once
 }
 
 func (a *app) newProgress(every bool) *progress {
@@ -65,13 +73,18 @@ func (p *progress) Observe(e rig.Event) {
 		p.line(fmt.Sprintf("%9.2f s  %-7s  %s: %s", e.At.Seconds(), "ear", e.Name, e.Text))
 		return
 	}
+	text := fmt.Sprintf("%6.1f s  %s", e.At.Seconds(), p.phase)
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	p.draw(text)
+}
+
+// draw redraws the live line, if there is one and it is time.
+func (p *progress) draw(text string) {
 	if p.live && time.Since(p.drawn) >= redraw {
 		p.drawn = time.Now()
-		text := fmt.Sprintf("%s%6.1f s  %s", p.prefix, e.At.Seconds(), p.phase)
-		if e.Text != "" {
-			text += ": " + e.Text
-		}
-		fmt.Fprintf(p.w, "\r\x1b[K%s", cut(text, p.width-1))
+		fmt.Fprintf(p.w, "\r\x1b[K%s", cut(p.prefix+text, p.width-1))
 	}
 }
 
@@ -100,7 +113,7 @@ func (p *progress) line(s string) {
 	if p.live {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
-	fmt.Fprintln(p.w, s)
+	fmt.Fprintln(p.w, p.name+s)
 }
 
 // oneLine is a cycle in one line: number, outcome, and what was measured or why.
@@ -109,7 +122,15 @@ func oneLine(r rig.Record, total int) string {
 	if r.Attribution != "" {
 		word += " " + string(r.Attribution)
 	}
-	t := fmt.Sprintf("cycle %d/%d  %-13s", r.Cycle, total, word)
+	of := ""
+	if total > 0 && !r.Control {
+		of = fmt.Sprintf("/%d", total)
+	}
+	kind := "cycle"
+	if r.Control && total != 1 {
+		kind = "control"
+	}
+	t := fmt.Sprintf("%s %d%s  %-13s", kind, r.Cycle, of, word)
 	if r.Attempt > 1 {
 		t += fmt.Sprintf(" attempt %d", r.Attempt)
 	}

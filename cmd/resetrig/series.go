@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"resetrig/config"
 	"resetrig/rig"
 	"resetrig/soak"
+	"resetrig/soak/stats"
 	"resetrig/store"
 )
 
@@ -23,12 +25,19 @@ import (
 type series struct {
 	kind     string // cycle, soak
 	bench    string // file, "" for the simulated one
-	scenario string // name or file
+	scenario string // name or file, where the plan names none
 	params   map[string]string
 	plan     soak.Plan
 	keep     string // sound: fails, all, none, or "" for the bench's usual
 	// wired, if not nil, is told the bench when it was plugged together.
 	wired func(*wiring) error
+	// watch, if not nil, is told what the soak does.
+	watch func(soak.Status)
+
+	labels map[string]string
+	frozen map[string]string // nil: what a series of one scenario runs on
+	resume string            // the run to go on with; "" begins one
+	anyway bool              // also where a rule had ended it
 }
 
 // result is what a series leaves behind.
@@ -37,6 +46,7 @@ type result struct {
 	tally soak.Tally
 	// control is true where the scenario is a control.
 	control bool
+	claim   *soak.Claim
 }
 
 // loadScenario is a shipped scenario by name, or a file.
@@ -62,6 +72,7 @@ func (a *app) openStore(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, rigError(err)
 	}
+	s.KeepEvidence(a.leftBy)
 	closed, err := s.CloseInterrupted(ctx)
 	for _, r := range closed {
 		fmt.Fprintf(a.err, "resetrig: cycle %s was interrupted by the end of its program: booked as aborted (interrupted)\n", r.ID)
@@ -84,19 +95,30 @@ func (a *app) perform(ctx context.Context, s series, each func(rig.Record), obse
 
 // performOn is perform on a bench that is loaded.
 func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Model, s series, each func(rig.Record), observe rig.Observer) (res result, err error) {
-	sc, err := loadScenario(s.scenario, s.params)
+	if s.plan.Scenarios == nil {
+		sc, err := loadScenario(s.scenario, s.params)
+		if err != nil {
+			return res, err
+		}
+		s.plan.Scenarios = []soak.Entry{{Scenario: sc}}
+	}
+	unlock, err := lockBench(cfg)
 	if err != nil {
-		return res, err
+		return res, rigError(err)
+	}
+	defer unlock()
+	if s.resume != "" {
+		if err := a.safeFirst(cfg); err != nil {
+			return res, err
+		}
 	}
 	db, err := a.openStore(ctx)
 	if err != nil {
-		return res, err
+		return res, errors.Join(a.safeFirst(cfg), err)
 	}
 	defer func() { err = errors.Join(err, rigError(db.Close())) }()
 
-	p := parts{relays: true, ear: true, senses: true, plan: func(b *rig.Bench) error {
-		return usage(b.Plan(sc, s.plan.Cycles))
-	}}
+	p := parts{relays: true, ear: true, senses: true, plan: func(b *rig.Bench) error { return usage(s.plan.Check(b)) }}
 	if cfg.Simulate == nil {
 		p.accounts = db
 	}
@@ -104,12 +126,8 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	if err != nil {
 		return res, err
 	}
-	var j *journal
-	defer func() {
-		if j != nil { // the lines are given back: now there is time
-			j.pictures.draw(context.WithoutCancel(ctx))
-		}
-	}()
+	pics := &pictures{app: a}
+	defer func() { pics.draw(context.WithoutCancel(ctx)) }() // the lines are given back: now there is time
 	defer func() { err = errors.Join(err, w.close()) }()
 	w.bench.Observer = observe
 	if s.wired != nil {
@@ -117,40 +135,143 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 			return res, err
 		}
 	}
-	if w.bench.Operations, err = db.Operations(ctx, cfg.Name); err != nil {
-		return res, rigError(err)
-	}
-	a.warnOfWear(w.bench)
+	return a.performWired(ctx, db, w, s, each, pics)
+}
 
-	run := store.Run{
-		ID: runID(), Kind: s.kind, Bench: cfg.Name, Scenario: sc.Name, Planned: s.plan.Cycles,
-		Started: time.Now(), Version: version, Frozen: map[string]string{"scenario": sc.Source, "bench": cfg.File},
-	}
-	maps.Copy(run.Frozen, sc.Params)
-	if err := db.BeginRun(ctx, run); err != nil {
+// performWired runs and books a series on a bench that is plugged together.
+func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s series, each func(rig.Record), pics *pictures) (res result, err error) {
+	first := s.plan.Scenarios[0].Scenario
+	run, err := a.beginRun(ctx, db, w.cfg, s)
+	if err != nil {
 		return res, rigError(err)
 	}
-	res.run, res.control = run, sc.Control
-	j = &journal{a: a, db: db, run: run, sc: sc, keep: s.keep, simulated: cfg.Simulate != nil, each: each, pictures: pictures{app: a}}
-	if w.ear != nil {
-		j.pictures.profile = w.ear.Profile()
+	res.run, res.control, res.claim = run, first.Control, s.plan.Claim
+	if w.bench.Operations, err = db.Operations(ctx, w.cfg.Name); err != nil {
+		return res, rigError(err)
 	}
-	res.tally, err = soak.Run(ctx, w.bench, sc, s.plan, j, w.before)
+	wear := newWear(w.bench)
+	a.warnOfWear(w.bench)
+	mark := newMarker(db)
+	j := &journal{
+		a: a, db: db, run: run, plan: &s.plan, keep: s.keep, simulated: w.cfg.Simulate != nil, each: each,
+		before: w.before, mark: mark, wear: wear, tell: a.teller(w.cfg, run), pictures: pics,
+	}
+	if w.ear != nil {
+		pics.profile = w.ear.Profile()
+	}
+	w.bench.Observer = observers{w.bench.Observer, mark}
+	done := a.deliver(ctx, db, w.cfg)
+	sk := &soak.Soak{
+		Bench: w.bench, Plan: s.plan, Journal: j, Anyway: s.anyway,
+		Person: person{db: db, run: run.ID}, Watch: j.watch(s.watch),
+	}
+	if s.resume != "" {
+		sk.Past = past(ctx, db, run.ID, first.Control)
+	}
+	res.tally, err = sk.Run(ctx)
 	select {
 	case <-a.emergency: // perhaps when the bench was disarmed already: once more, and all of it
 		err = errors.Join(err, w.bench.Arm(context.Background(), func(context.Context, *rig.Armed) error { return nil }))
 	default:
 	}
+	mark.close()
 	var lost *soak.LostRecordError
 	if errors.As(err, &lost) {
 		err = errors.Join(err, a.rescue(lost.Record))
 	}
+	if errors.Is(err, soak.ErrFinished) {
+		err = nil
+	}
+	if werr := wear.book(ctx, db, w.cfg.Name); werr != nil {
+		fmt.Fprintf(a.err, "resetrig: the relays' life account lacks the last switchings: %v\n", werr)
+	}
+	a.forecast(w.bench, wear, res.tally)
+	end := a.endRun(ctx, db, w.cfg, res, err)
+	done()
+	return res, errors.Join(err, rigError(end))
+}
+
+// beginRun begins a run, or goes on with one.
+func (a *app) beginRun(ctx context.Context, db *store.Store, cfg *config.Bench, s series) (store.Run, error) {
+	if s.resume != "" {
+		return db.ResumeRun(ctx, s.resume)
+	}
+	first := s.plan.Scenarios[0].Scenario
+	run := store.Run{
+		ID: runID(), Kind: s.kind, Bench: cfg.Name, Scenario: first.Name, Planned: s.plan.Cycles,
+		Started: time.Now(), Version: version, Frozen: s.frozen, Labels: s.labels,
+	}
+	if run.Frozen == nil {
+		run.Frozen = map[string]string{"scenario": first.Source, "bench": cfg.File}
+		maps.Copy(run.Frozen, first.Params)
+	}
+	return run, db.BeginRun(ctx, run)
+}
+
+// endRun closes the books of a run, and tells of its end.
+func (a *app) endRun(ctx context.Context, db *store.Store, cfg *config.Bench, res result, err error) error {
+	ctx = context.WithoutCancel(ctx)
 	note := res.tally.Stopped
 	if err != nil {
 		note = err.Error()
 	}
-	end := db.EndRun(context.WithoutCancel(ctx), run.ID, time.Now(), exitOf(res, err), note)
-	return res, errors.Join(err, rigError(end))
+	event := "end"
+	if err != nil || res.tally.Stopped != "" {
+		event = "stop"
+	}
+	if res.run.Kind == store.KindSoak {
+		t := res.tally
+		if m, ok := a.teller(cfg, res.run)(notice{Event: event, Text: note, Exit: exitOf(res, err), Tally: &t}); ok {
+			if perr := db.Post(ctx, m); perr != nil {
+				a.log.Error("post the end of the run", "err", perr)
+			}
+		}
+	}
+	return db.EndRun(ctx, res.run.ID, time.Now(), exitOf(res, err), note)
+}
+
+// safeFirst makes a real bench's relays safe before anything else is asked:
+// whatever held them last may have died with a press closed.
+func (a *app) safeFirst(cfg *config.Bench) error {
+	if cfg.Simulate != nil {
+		return nil
+	}
+	w, err := a.wireToSafe(cfg.File)
+	if err != nil {
+		return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: nothing was switched: cut the power of the bench by hand: %w", err)}
+	}
+	return errors.Join(w.bench.Arm(context.Background(), func(context.Context, *rig.Armed) error { return nil }), w.close())
+}
+
+// person is what people ask of a run, by way of the store.
+type person struct {
+	db  *store.Store
+	run string
+}
+
+func (p person) Asked(ctx context.Context) (soak.Wish, error) {
+	what, err := p.db.Asked(ctx, p.run, time.Now())
+	return soak.Wish(what), err
+}
+
+// past are the attempts of a run, in the order in which they began. In a soak
+// of a control the controls are the cycles.
+func past(ctx context.Context, db *store.Store, run string, controls bool) iter.Seq2[soak.Done, error] {
+	return func(yield func(soak.Done, error) bool) {
+		cs, err := db.Cycles(ctx, store.Filter{Run: run})
+		if err != nil {
+			yield(soak.Done{}, err)
+			return
+		}
+		for _, c := range slices.Backward(cs) {
+			if !yield(soak.Done{
+				N: c.Cycle, Attempt: c.Attempt, Control: c.Control && !controls, Outcome: c.Outcome,
+				Attribution: c.Attribution, Reason: c.Reason, Elapsed: c.Elapsed, Took: c.Took, Phase: c.Phase,
+			}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // exitOf is the code of a series: the first that holds of 5, 4, 1, 3, 0.
@@ -160,11 +281,13 @@ func exitOf(res result, err error) int {
 	switch {
 	case errors.As(err, &unsafe):
 		return exitUnsafe
-	case t.Aborted > 0, errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
+	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
 		return exitAborted
 	case t.Fails() > 0:
 		return exitFail
-	case t.Errors > 0, err != nil:
+	case res.claim != nil && res.claim.Judge(t.Judged(), t.Doubted) != stats.Shown:
+		return exitFail
+	case t.Errors > 0, t.ControlsHeld < t.Controls, err != nil:
 		return exitError
 	}
 	return exitPass
@@ -189,15 +312,6 @@ func finished(res result, err error) error {
 	return &exit{exitOf(res, err), err}
 }
 
-// warnOfWear says which relays have used up most of their life.
-func (a *app) warnOfWear(b *rig.Bench) {
-	for _, s := range b.Specs {
-		if n := b.Operations[s.Name]; s.Life > 0 && n*10 > int64(s.Life)*8 {
-			fmt.Fprintf(a.err, "resetrig: relay %s has %d of its %d operations behind it: plan its replacement\n", s.Name, n, s.Life)
-		}
-	}
-}
-
 // rescue writes a record that the store did not take to a file beside it, and
 // to stderr where that fails too: a result is never lost.
 func (a *app) rescue(r rig.Record) error {
@@ -213,6 +327,19 @@ func (a *app) rescue(r rig.Record) error {
 	return errors.New("it was printed above, on stderr")
 }
 
+// leftBy are the files of evidence that a cycle left.
+func (a *app) leftBy(cycle string) []string {
+	list, err := os.ReadDir(filepath.Join(a.state, "artifacts", cycle))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
 // runID is unique and sorts by time.
 func runID() string {
 	var b [3]byte
@@ -220,71 +347,3 @@ func runID() string {
 	return fmt.Sprintf("%s-%x", time.Now().UTC().Format("20060102-150405"), b)
 }
 
-// journal books the cycles of a run.
-type journal struct {
-	a         *app
-	db        *store.Store
-	run       store.Run
-	sc        *rig.Scenario
-	keep      string
-	simulated bool
-	each      func(rig.Record)
-	dir       string
-	pictures  pictures
-}
-
-func (j *journal) Begin(ctx context.Context, cycle, attempt int) (rig.CycleSpec, error) {
-	j.pictures.draw(ctx) // those of the cycle before; a stop leaves them for the end
-	id := fmt.Sprintf("%s-%04d", j.run.ID, cycle)
-	if attempt > 1 {
-		id += fmt.Sprintf("r%d", attempt)
-	}
-	c := rig.CycleSpec{ID: id, Run: j.run.ID, Cycle: cycle, Attempt: attempt, Version: version}
-	err := j.db.BeginCycle(ctx, store.Cycle{
-		ID: id, Run: j.run.ID, N: cycle, Attempt: attempt,
-		Control: j.sc.Control, Scenario: j.sc.Name, Started: time.Now(),
-	})
-	if err != nil {
-		return c, err
-	}
-	// A simulated room sounds the same again under its seed: its sound is kept
-	// only on request.
-	if j.keep == "none" || j.keep == "" && j.simulated && !needsDir(j.sc) {
-		return c, nil
-	}
-	j.dir = filepath.Join(j.a.state, "artifacts", id)
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return c, fmt.Errorf("make a folder for the cycle's evidence: %w", err)
-	}
-	c.Dir = j.dir
-	return c, nil
-}
-
-// needsDir reports whether a step of the scenario leaves an artifact.
-func needsDir(sc *rig.Scenario) bool {
-	for _, phase := range [][]rig.Step{sc.Arrange, sc.Act, sc.Assert} {
-		for _, s := range phase {
-			if _, ok := s.(rig.Exec); ok {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (j *journal) Commit(ctx context.Context, r rig.Record) error {
-	if name := j.pictures.later(j.dir, r); name != "" {
-		r.Artifacts = append(slices.Clip(r.Artifacts), name)
-	}
-	if err := j.db.Commit(ctx, r); err != nil {
-		return err
-	}
-	if j.dir != "" {
-		_ = os.Remove(j.dir) // only if nothing was kept in it
-		j.dir = ""
-	}
-	if j.each != nil {
-		j.each(r)
-	}
-	return nil
-}

@@ -49,8 +49,7 @@ since() { awk -v us=$((${EPOCHREALTIME/[.,]/} - first_at)) 'BEGIN { printf "%.0f
 bench_open() {
   bench=$1
   image=$cache/$bench
-  [ -e "$image/stamp" ] && before=cached || before=new
-  stage "programs, image ($before)"
+  stage "programs, image (cached)"
   # Another run may be at it.
   (
     flock 9
@@ -67,6 +66,7 @@ image_wait() {
   wait "$image_job" || ended=$?
   image_job=
   [ "$ended" -eq 0 ] || die "there is nothing to boot: see above"
+  [ ! "$image/stamp" -nt "$work" ] || stage_name="programs, image (new)"
 }
 
 pack() { (cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0); }

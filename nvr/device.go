@@ -78,7 +78,7 @@ type Device struct {
 	alive    bool              // in this look something answered, be it a refused connection
 	silent   bool              // the last probe found nothing
 	lastInit rig.InitState
-	told     tally // what the unit itself says of its lockout
+	said     *lockWord // with the refusal that is being booked
 	pins     pins
 	// lockedUntil is when the lock ends of which the unit spoke.
 	lockedUntil time.Time

@@ -65,6 +65,12 @@ const (
 	wordUnable       // it has no such thing, whoever asks: nothing on the login
 )
 
+// lockWord is what a refusal tells of the lock.
+type lockWord struct {
+	tries  int           // refusals that are left until it; -1 is not said
+	unlock time.Duration // until it ends; 0 is not said
+}
+
 // proof is what proves the default state.
 type proof int
 

@@ -105,6 +105,7 @@ func (h *hikvision) discover(ctx context.Context, addr string, wait time.Duratio
 
 // says reads what a refusal may tell of the lock and of the tries that are left.
 func (h *hikvision) says(a *answer) word {
+	h.d.said = nil
 	if !strings.Contains(a.body, "userCheck") && !strings.Contains(a.body, "ResponseStatus") {
 		return wordNone
 	}
@@ -119,17 +120,17 @@ func (h *hikvision) says(a *answer) word {
 	if !is {
 		return wordNone
 	}
-	if u.tries >= 0 && u.status != http.StatusOK {
-		h.d.triesLeft(u.tries)
-	}
+	word := wordNone
 	switch {
 	case u.locked:
-		h.d.log.Warn("the unit has locked its logins", "seconds", u.unlockTime)
-		return wordLocked
+		word = wordLocked
 	case u.status == http.StatusUnauthorized:
-		return wordRefused
+		word = wordRefused
 	}
-	return wordNone
+	if word != wordNone {
+		h.d.said = &lockWord{tries: u.tries, unlock: time.Duration(u.unlockTime) * time.Second}
+	}
+	return word
 }
 
 // prove asks userCheck, whose refusal says most, and then for the serial number.

@@ -1,6 +1,7 @@
 package nvr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,20 @@ var locked = regexp.MustCompile(`(?i)\block(ed|out)?\b`)
 var errForbidden = errors.New("the login has no right to this")
 
 // refused books one refused login and says why.
-func (s *session) refused(why error) error { return s.book(why, s.d.model.Lockout.Window) }
+func (s *session) refused(why error) error {
+	said := s.d.said
+	s.d.said = nil
+	if said == nil {
+		return s.book(why, s.d.model.Lockout.Window)
+	}
+	why = s.book(why, cmp.Or(said.unlock, s.d.model.Lockout.Window))
+	if said.tries >= 0 && errors.Is(why, rig.ErrRefused) {
+		if err := s.d.left(said.tries, s.d.o.Clock.Now()); err != nil {
+			return fmt.Errorf("%w (%w)", err, why)
+		}
+	}
+	return why
+}
 
 // book is refused; a lock lasts so long.
 func (s *session) book(why error, lock time.Duration) error {
@@ -229,7 +243,6 @@ func (d *Device) affordable(more int) error {
 	if err != nil {
 		return err
 	}
-	spent = max(spent, d.told.spent(l, d.o.Clock.Now().Add(-l.Window)))
 	if spent+more > l.Tries-l.Spare {
 		return fmt.Errorf("%w: %d refused in the last %v, the unit locks at %d and %d are kept; nothing was sent, wait until they are older", rig.ErrBudget, spent, l.Window.Round(time.Second), l.Tries, l.Spare)
 	}
@@ -251,7 +264,7 @@ func (d *Device) forgive() error {
 	if !d.model.Lockout.ClearedByReset {
 		return nil
 	}
-	d.told, d.lockedUntil = tally{}, time.Time{}
+	d.lockedUntil = time.Time{}
 	for _, k := range d.ledgerKeys() {
 		if err := d.o.Ledger.Clear(k); err != nil {
 			return fmt.Errorf("clear the account of refused logins: %w", err)
@@ -318,7 +331,6 @@ func (d *Device) loginAtMost(ctx context.Context, c rig.Credential, most int) (*
 		return nil, err
 	}
 	d.unsure = d.unsure && d.proven() != nil
-	d.told = tally{}
 	d.current, d.good[credentialKey(c)] = &c, true
 	delete(d.tried, credentialKey(c))
 	return s, nil

@@ -120,15 +120,15 @@ func TestChangesFalseAlarms(t *testing.T) {
 	}{{50, .05}, {300, .05}, {300, stats.FalseAlarm}, {2000, .05}} {
 		rnd := rand.New(rand.NewPCG(7, uint64(c.n)))
 		alarms := 0
-		const series = 2000
+		series := 400_000 / max(c.n, 200)
 		for range series {
 			if len(stats.Changes(noise(rnd, c.n), c.alpha)) > 0 {
 				alarms++
 			}
 		}
 		// Three standard deviations above the promise, and not far below it.
-		most := c.alpha + 3*math.Sqrt(c.alpha*(1-c.alpha)/series)
-		if rate := float64(alarms) / series; rate > most || c.alpha == .05 && rate < .01 {
+		most := c.alpha + 3*math.Sqrt(c.alpha*(1-c.alpha)/float64(series))
+		if rate := float64(alarms) / float64(series); rate > most || c.alpha == .05 && rate < .01 {
 			t.Errorf("n = %d: false alarms in %v, want at most %v", c.n, rate, c.alpha)
 		}
 	}

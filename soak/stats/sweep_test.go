@@ -133,7 +133,7 @@ func TestBisection(t *testing.T) {
 		width  float64
 		rising bool
 		most   int // cycles on average
-	}{{"sharp", 1e-6, true, 14}, {"falling", 1e-6, false, 14}, {"soft", .3, true, 30}} {
+	}{{"sharp", 1e-6, true, 14}, {"falling", 1e-6, false, 14}, {"soft", .3, true, 32}} {
 		rnd := rand.New(rand.NewPCG(8, 1))
 		all, wrong := 0, 0
 		const sweeps = 20

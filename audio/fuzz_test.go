@@ -14,7 +14,7 @@ import (
 // mostData bounds the fuzzer's input: each four bytes are a tone of up to two
 // seconds, and it is the rendering of thousands that takes longer than a fuzzer
 // waits for an answer, not the hearing.
-const mostData = 256
+const mostData = 128
 
 // FuzzDetector feeds a detector sound made of the fuzzer's bytes: noise, tones
 // that the bytes place, raw bit patterns, losses. It never panics, its events

@@ -144,6 +144,20 @@ type Simulate struct {
 	Ear    bool     `yaml:"ear" jsonschema_description:"whether there is a microphone; true unless said otherwise"`
 	Quirks []string `yaml:"quirks" jsonschema_description:"oddities of its firmware, like one-shot-nonces; resetrig sim quirks lists them"`
 	Faults Faults   `yaml:"faults" jsonschema_description:"what goes wrong, and how often"`
+	Room   *Room    `yaml:"room" jsonschema_description:"what else sounds in the room, to rehearse a hard one"`
+}
+
+// Room is a noise that fills a simulated room.
+type Room struct {
+	Noise string   `yaml:"noise" jsonschema:"required,pattern=^[a-z]+$" jsonschema_description:"which: white, pink, brown, fan, hum, disk, babble, speech, music, slams or keys"`
+	SNR   Decibels `yaml:"snr" jsonschema_description:"the power of the beep over the noise's in the whole band, like 6dB; 10dB unless said otherwise"`
+}
+
+// UnmarshalYAML fills in the default before it reads.
+func (r *Room) UnmarshalYAML(n *yaml.Node) error {
+	type plain Room
+	r.SNR = 10
+	return n.Load((*plain)(r), strict)
 }
 
 // Fault is a fault of the simulated recorder or rig.

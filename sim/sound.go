@@ -30,6 +30,7 @@ const (
 // happen and rendered when somebody reads, so silence costs nothing.
 type room struct {
 	synth *synth.Room
+	crowd *crowd // nil: none
 	rate  int
 	hz    [nBuzzers]float64
 
@@ -60,7 +61,7 @@ type humNote struct {
 // blockSamples is the length of a block at most.
 const blockSamples = 1024
 
-func (r *room) setUp(o Options) {
+func (r *room) setUp(o Options) (err error) {
 	r.rate = o.Rate
 	r.synth = synth.NewRoom(o.Rate, o.Seed)
 	// Two units of one kind differ by some tenths of a percent, each in its way.
@@ -71,6 +72,8 @@ func (r *room) setUp(o Options) {
 	r.hz[otherBuzzer] = o.Model.Beep.FrequencyHz * spread("other") * 1.006
 	r.buf = make([]float32, blockSamples)
 	r.hums = []humNote{{0, humOff}}
+	r.crowd, err = newCrowd(o.Room, o.Rate, o.Seed, o.Model.Beep.LevelDBFS)
+	return err
 }
 
 // begin is a cycle's begin: the microphone is in again.
@@ -173,6 +176,9 @@ func (r *room) fill(end int64) []float32 {
 		if t.id == 0 && t.from < r.pos+n && t.to > t.from {
 			t.id = r.synth.Add(synth.Piezo(t.from, t.to-t.from, r.hz[t.whose], t.level))
 		}
+	}
+	if r.crowd != nil {
+		r.crowd.before(r.pos+n, r)
 	}
 	out := r.buf[:n]
 	r.synth.Render(out, r.pos)

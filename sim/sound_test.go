@@ -3,11 +3,14 @@ package sim_test
 import (
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"resetrig/pcm"
+	"resetrig/pcm/corpus"
 	"resetrig/rig"
+	"resetrig/sim"
 )
 
 const rate = 16000
@@ -170,6 +173,66 @@ func TestSoundIsWhole(t *testing.T) {
 	for i := range 12 * rate {
 		if a[i] != z[i] {
 			t.Fatalf("sample %d differs: %v, %v", i, a[i], z[i])
+		}
+	}
+}
+
+// A room may be filled with any of the corpus's noises, so and so far under the
+// beep; what is heard of it does not depend on how it is read, and a dead
+// microphone hears nothing of it.
+func TestRoomNoise(t *testing.T) {
+	record := func(o sim.Options, step, span time.Duration) []float32 {
+		t.Helper()
+		w, err := sim.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := w.Sound()
+		if err := s.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var x []float32
+		for began := w.Clock().Now(); w.Clock().Now().Sub(began) < span; {
+			if err := s.Read(t.Context(), w.Clock().Now().Add(step), func(b pcm.Block) { x = append(x, b.Samples...) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return x
+	}
+	level := preset(t, "imou-new").Beep.LevelDBFS
+	for _, noise := range corpus.Noises() {
+		for _, snr := range []float64{-3, 20} {
+			x := record(sim.Options{Seed: 3, Room: sim.RoomNoise{Noise: noise, SNRdB: snr}}, time.Second, 60*time.Second)
+			// A sine of the beep's level has 3 dB less than its amplitude says. What
+			// comes and goes is as loud as the gauge only in the long run.
+			if got, want := rms(x), level-3.01-snr; math.Abs(got-want) > 1.5 {
+				t.Errorf("%s, %v dB: the noise is %.1f dB, want %.1f", noise, snr, got, want)
+			}
+		}
+	}
+	o := sim.Options{Seed: 5, Room: sim.RoomNoise{Noise: "babble", SNRdB: 6}}
+	a, b := record(o, 30*time.Millisecond, 12*time.Second), record(o, 5*time.Second, 12*time.Second)
+	for i := range 12 * rate {
+		if a[i] != b[i] {
+			t.Fatalf("sample %d differs: %v, %v", i, a[i], b[i])
+		}
+	}
+	o.Faults = []sim.Fault{{Name: "mic-dead", Probability: 1}}
+	for _, v := range record(o, time.Second, 3*time.Second) {
+		if v != 0 {
+			t.Fatal("a dead microphone hears the room")
+		}
+	}
+	for _, c := range []struct {
+		o    sim.Options
+		says string
+	}{
+		{sim.Options{Room: sim.RoomNoise{Noise: "speach"}}, `"speech"`},
+		{sim.Options{Room: sim.RoomNoise{Noise: "pink"}, Rate: 48000}, "16000"},
+		{sim.Options{Room: sim.RoomNoise{Noise: "pink", SNRdB: 200}}, "-40 to 80"},
+	} {
+		if _, err := sim.New(c.o); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v, want %q in it", c.o.Room, err, c.says)
 		}
 	}
 }

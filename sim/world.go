@@ -28,6 +28,8 @@ type Options struct {
 	Powered bool
 	// Quirks are added to the model's, and with "no-" in front taken away.
 	Quirks []string
+	// Room is what else sounds in it.
+	Room RoomNoise
 	// Login, where it has a password, is what a unit that begins initialised
 	// was given; else a unit of the new generation begins uninitialised.
 	Login string
@@ -126,7 +128,9 @@ func New(o Options) (*World, error) {
 		w.unit.flash.provision(o.Login)
 	}
 	w.server.key = serverKey()
-	w.room.setUp(o)
+	if err := w.room.setUp(o); err != nil {
+		return nil, err
+	}
 	w.BeginCycle(0)
 	if o.Powered {
 		w.wires.commanded[power], w.wires.contact[power] = true, true

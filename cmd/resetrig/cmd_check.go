@@ -194,6 +194,10 @@ func clockState() finding {
 	return finding{"ok", "clock", now + ", synchronised", ""}
 }
 
+// roomSpan is how long a room is listened to: a whine shows after 5 s, a noise
+// that drowns the beep after 8, gain control and a drifting clock in cycles only.
+const roomSpan = 9 * time.Second
+
 // checkEar listens to the room for some seconds.
 func (a *app) checkEar(ctx context.Context, w *wiring, show func(finding)) {
 	if w.ear == nil {
@@ -209,7 +213,7 @@ func (a *app) checkEar(ctx context.Context, w *wiring, show func(finding)) {
 	}
 	defer func() { _ = w.ear.End(false) }()
 	seen := map[string]rig.Finding{}
-	end := w.bench.Clock.Now().Add(4 * time.Second)
+	end := w.bench.Clock.Now().Add(roomSpan)
 	for w.bench.Clock.Now().Before(end) {
 		h, err := w.ear.Listen(ctx, w.bench.Clock.Now().Add(250*time.Millisecond))
 		if err != nil {

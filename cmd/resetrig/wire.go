@@ -142,6 +142,9 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 		MovesToDefault: w.cfg.DUT.AfterReset.URL != "",
 		Start:          time.Now(), // a label: nothing that is measured depends on it
 	}
+	if s.Room != nil {
+		o.Room = sim.RoomNoise{Noise: s.Room.Noise, SNRdB: float64(s.Room.SNR)}
+	}
 	for _, f := range s.Faults {
 		o.Faults = append(o.Faults, sim.Fault{Name: f.Name, Probability: f.Probability})
 	}
@@ -200,7 +203,7 @@ func (a *app) wireSimulated(w *wiring, p parts) error {
 // simulatedBaseline is recorded as on a real bench: from a unit right after a
 // known good reset. This one is fresh, healthy, and gone afterwards.
 func simulatedBaseline(o sim.Options, m nvr.Model, url string) (nvr.Baseline, error) {
-	o.Faults, o.Login, o.Powered = nil, "", true
+	o.Faults, o.Login, o.Powered, o.Room = nil, "", true, sim.RoomNoise{}
 	fresh, err := sim.New(o)
 	if err != nil {
 		return nvr.Baseline{}, err
@@ -292,7 +295,7 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 	if cfg.DUT.Discovery != "off" {
 		o.DiscoveryAddr = cfg.DUT.Discovery
 		if o.DiscoveryAddr == "" {
-			o.DiscoveryAddr = "255.255.255.255:37810"
+			o.DiscoveryAddr = discoveryOf(o.Model.Dialect)
 		}
 	}
 	transcript := &nvr.Transcript{Creator: version}
@@ -445,6 +448,13 @@ func nvrModel(m *config.Model) nvr.Model {
 	for _, acc := range m.Default.Accounts {
 		o.Accounts = append(o.Accounts, rig.Credential{User: acc.User, Password: acc.Password})
 	}
+	if v := m.ONVIF; v != nil {
+		o.ONVIF = nvr.ONVIFSpec{Path: v.Path, Auth: v.Auth}
+		if v.Auth == "any" {
+			o.ONVIF.Auth = ""
+		}
+	}
+	o.TLS = nvr.TLSSpec{Least: m.TLS.Least, ChangesCertificate: m.TLS.Certificate == "changes-at-reset"}
 	if p := m.Plain; p != nil {
 		o.Plain = nvr.PlainSpec{Path: p.Path, Auth: p.Auth, Status: p.LoggedIn.Status, Contains: p.LoggedIn.Contains}
 		if p.Auth == "any" {
@@ -452,6 +462,15 @@ func nvrModel(m *config.Model) nvr.Model {
 		}
 	}
 	return o
+}
+
+// discoveryOf is where searches of a dialect go: DHIP to everybody, WS-Discovery
+// to its group.
+func discoveryOf(dialect string) string {
+	if dialect == nvr.DialectHikvision || dialect == nvr.DialectONVIF {
+		return "239.255.255.250:3702"
+	}
+	return "255.255.255.255:37810"
 }
 
 // simulatedNetwork is the world's network as the recorder's client wants it.

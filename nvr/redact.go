@@ -22,7 +22,7 @@ var (
 	secretJSON  = regexp.MustCompile(`(?i)("(?:pwd|pwdold|password|passwd|content|salt|authorization|session|sessionid|token)"\s*:\s*")[^"]*`)
 	// A session may be a number.
 	secretNumber = regexp.MustCompile(`(?i)("session(?:id)?"\s*:\s*)[0-9]+`)
-	secretXML    = regexp.MustCompile(`(?i)(<(?:[a-z0-9_]+:)?(?:password|pwd|nonce|challenge|key|sessionid|usernametoken)\b[^<>/]*>)[^<]+`)
+	secretXML    = regexp.MustCompile(`(?i)(<(?:[a-z0-9_.-]+:)?(?:password|pwd|nonce|challenge|key|sessionid|usernametoken)(?:\s[^<>]*)?>)[^<]+`)
 	secretHeader = regexp.MustCompile(`(?im)^((?:authorization|proxy-authorization|cookie|set-cookie|authentication-info)\s*:\s*)[^\r\n]*`)
 )
 

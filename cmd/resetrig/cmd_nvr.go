@@ -301,10 +301,11 @@ func (a *app) nvrDiscover(f *nvrFlags) *cobra.Command {
 	var iface, addr string
 	var wait time.Duration
 	c := &cobra.Command{
-		Use: "discover", Short: "Which recorders answer discovery (DHIP)", Args: cobra.NoArgs,
+		Use: "discover", Short: "Which recorders answer discovery (DHIP and WS-Discovery)", Args: cobra.NoArgs,
+		Long: `Asks everybody on the network by DHIP (Dahua, IMOU) and by WS-Discovery (ONVIF).
+--to asks one address: by WS-Discovery where its port is 3702, by DHIP otherwise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			clock := rig.System()
-			var found []nvr.Found
 			if f.bench != "" {
 				cfg, _, err := a.loadBench(f.bench)
 				if err != nil {
@@ -317,7 +318,11 @@ func (a *app) nvrDiscover(f *nvrFlags) *cobra.Command {
 					addr = cfg.DUT.Discovery
 				}
 			}
-			found, err := nvr.Discover(cmd.Context(), nvr.RealNetwork(clock, iface), addr, wait)
+			asked := []string{addr}
+			if addr == "" {
+				asked = []string{discoveryOf(nvr.DialectIMOU), discoveryOf(nvr.DialectONVIF)}
+			}
+			found, err := discoverAt(cmd.Context(), nvr.RealNetwork(clock, iface), asked, wait)
 			if err != nil {
 				return rigError(err)
 			}
@@ -337,7 +342,7 @@ func (a *app) nvrDiscover(f *nvrFlags) *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&addr, "to", "255.255.255.255:37810", "where the question goes: broadcast, multicast 239.255.255.251:37810, or one unit")
+	c.Flags().StringVar(&addr, "to", "", "where the question goes: broadcast 255.255.255.255:37810, multicast 239.255.255.251:37810 or 239.255.255.250:3702, or one unit")
 	c.Flags().StringVar(&iface, "interface", "", "network interface; the bench's, or the routes' choice")
 	c.Flags().DurationVar(&wait, "wait", 2*time.Second, "how long answers are waited for")
 	return c
@@ -370,6 +375,28 @@ func (a *app) nvrBaseline(f *nvrFlags) *cobra.Command {
 	c.AddCommand(fresh)
 	c.AddCommand(record)
 	return c
+}
+
+// discoverAt asks several addresses, one after the other. An address that
+// cannot be asked is an error only where no other answered.
+func discoverAt(ctx context.Context, n nvr.Network, addrs []string, wait time.Duration) ([]nvr.Found, error) {
+	var all []nvr.Found
+	var errs []error
+	for _, addr := range addrs {
+		ask := nvr.Discover
+		if strings.HasSuffix(addr, ":3702") {
+			ask = nvr.DiscoverONVIF
+		}
+		found, err := ask(ctx, n, addr, wait)
+		if cause := context.Cause(ctx); cause != nil {
+			return all, cause
+		}
+		all, errs = append(all, found...), append(errs, err)
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, errors.Join(errs...)
 }
 
 // initOf is what a discovered unit says of its initialisation.

@@ -19,7 +19,7 @@ top=$(cd "$here/../.." && pwd)
 cache=${RESETRIG_VIRTUAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/resetrig/virtual}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
-limit=${RESETRIG_VIRTUAL_LIMIT:-1200} # seconds of real time, all in all
+limit=${RESETRIG_VIRTUAL_LIMIT:-2400} # seconds of real time, all in all
 GO=${GO:-go}
 work=$(mktemp -d)
 names=() pids=() stages=() image_job=

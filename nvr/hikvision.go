@@ -55,7 +55,11 @@ func (h *hikvision) look(ctx context.Context, base string, within lookFor) (glan
 	}
 	g.reach = rig.ReachAnswers
 	if h.d.model.Generation == Old {
-		h.asksForLogin(&g, a)
+		if h.asksForLogin(&g, a); g.reach == rig.ReachReady {
+			if g, err = h.d.frontPage(ctx, g, base, within); err != nil {
+				return g, err
+			}
+		}
 	} else {
 		h.activation(&g, a)
 	}

@@ -50,7 +50,11 @@ func (o *onvif) look(ctx context.Context, base string, within lookFor) (glance, 
 		return g, nil
 	}
 	g.reach = rig.ReachAnswers
-	o.serves(&g, a)
+	if o.serves(&g, a); g.reach == rig.ReachReady && a.status == http.StatusUnauthorized {
+		if g, err = o.d.frontPage(ctx, g, base, within); err != nil {
+			return g, err
+		}
+	}
 	return o.identify(ctx, g, base)
 }
 

@@ -200,6 +200,26 @@ func (d *Device) sight(g glance) rig.Sight {
 	return s
 }
 
+// frontPage tells a unit that asks for a login because it is up from one whose
+// services are not: while it starts, such a web server answers everything with
+// 401, the right password included.
+func (d *Device) frontPage(ctx context.Context, g glance, base string, within lookFor) (glance, error) {
+	a, err := d.ask(ctx, d.wire(), within, base, get("/"))
+	if cause := context.Cause(ctx); cause != nil {
+		return g, cause
+	}
+	if err == nil && a.status != http.StatusUnauthorized && a.status < 500 {
+		return g, nil
+	}
+	g.reach = rig.ReachAnswers
+	if err != nil {
+		g.note += "; its front page: " + err.Error()
+	} else {
+		g.note += fmt.Sprintf(", and so does its front page (%d): not ready", a.status)
+	}
+	return g, nil
+}
+
 // need finds the unit for work: it must be ready, and not another one. One look
 // alone is not believed that it is not.
 func (d *Device) need(ctx context.Context) (rig.Sight, glance, error) {

@@ -29,6 +29,7 @@ type Ear struct {
 	spool    *Spool
 	beeps    []rig.Beep
 	refused  []RefusedTone
+	zeros    int64 // of the detector's samples: up to there zeros were looked for
 	wrong    error // a block that cannot be understood
 	emit     func(Event)
 	take     func(pcm.Block)
@@ -67,7 +68,7 @@ func (e *Ear) Begin(ctx context.Context, spool string) error {
 	e.detector.Reset()
 	e.health.reset()
 	e.n, e.heard, e.beeps, e.wrong, e.level = 0, 0, e.beeps[:0], nil, Level{-200, -200}
-	e.refused = e.refused[:0]
+	e.refused, e.zeros = e.refused[:0], 0
 	e.mu.Unlock()
 	if spool != "" {
 		s, err := CreateSpool(spool, e.rate)
@@ -189,6 +190,7 @@ func (e *Ear) block(b pcm.Block) {
 	e.detector.Process(b.Samples, e.emit)
 	e.health.hear(b.Samples, e.detector.sounding())
 	e.watchTones()
+	e.watchZeros()
 	if e.health.n > judged {
 		e.watchNoise()
 	}

@@ -6,6 +6,8 @@ const (
 	gainDrop  = 4.0 // dB by which the noise falls as a beep begins: gain control
 	whineLong = 5.0 // seconds from which a tone is a whine of the room
 	mostKept  = 256 // refusals that an ear keeps between two questions
+	gapLeast  = 80  // samples at workRate: no sound is zero for 5 ms
+	gapDBFS   = -80 // of a sound that is never zero for as long
 	nearGate  = 3.0 // dB: a beep so near to being refused for its level is told
 )
 
@@ -102,4 +104,25 @@ func (e *Ear) watchNoise() {
 	// As track.cn0 has it.
 	cn0 := p.LevelDBFS + 10*math.Log10(workRate*windowPower/(4*d.floor.noise(bin)))
 	e.health.drowned(cn0-leastCalibrated, true)
+}
+
+// watchZeros takes runs of zeros inside sound for lost buffers, of which the
+// device says nothing.
+func (e *Ear) watchZeros() {
+	h := &e.detector.holes
+	if e.zeros > h.scanned { // it began anew
+		e.zeros = 0
+	}
+	if h.silent() || e.health.seconds[max(e.health.n-1, 0)%healthSeconds].level() < gapDBFS {
+		return
+	}
+	for _, x := range h.list[:h.n] {
+		if x.to <= e.zeros || x.to >= h.scanned {
+			continue // told, or not over
+		}
+		e.zeros = x.to
+		if !x.declared && x.to-x.from >= gapLeast {
+			e.health.vanished(float64(x.to-x.from) / workRate)
+		}
+	}
 }

@@ -51,15 +51,19 @@ func TestHealth(t *testing.T) {
 		"one slam clips": {set: func(s *roomSource) {
 			s.room.AddSound(s.room.Samples(3), synth.Slam(rate, 1, 20, 0.1, 3000))
 		}, want: "clipping"},
-		"constant":    {set: mic(synth.Mic{DC: 0.2}), want: "dc", says: "0.20"},
-		"small loss":  {set: func(s *roomSource) { s.loses[32000] = 800 }, want: "dropouts", says: "50 ms"},
-		"large loss":  {set: func(s *roomSource) { s.loses[32000] = 8000 }, want: "dropouts", unfit: true},
-		"hidden loss": {set: func(s *roomSource) { s.loses[32000], s.hides = 8000, true }, want: "dropouts", unfit: true},
-		"moved":       {set: mic(synth.Mic{GainDB: -25}), want: "level", says: "dB from that of the calibration"},
-		"drift":       {set: func(s *roomSource) { s.fast = 2000 }, want: "drift", says: "2000 ppm", seconds: 40},
-		"no drift":    {set: func(s *roomSource) { s.fast = -100 }, seconds: 40},
-		"far":         {set: beep(2, 2, -42), want: "beep-level", says: "-17 dB"},
-		"fading away": {set: beep(2, 2, -33), want: "beep-level", says: "-8 dB"},
+		"constant":   {set: mic(synth.Mic{DC: 0.2}), want: "dc", says: "0.20"},
+		"small loss": {set: func(s *roomSource) { s.loses[32000] = 800 }, want: "dropouts", says: "50 ms"},
+		"large loss": {set: func(s *roomSource) { s.loses[32000] = 8000 }, want: "dropouts", unfit: true},
+		"zeros":      {set: mic(synth.Mic{Dropouts: []synth.Gap{{At: 50000, Length: 800}, {At: 80000, Length: 160}}}), want: "dropouts", says: "60 ms lost"},
+		"many zeros": {set: mic(synth.Mic{Dropouts: []synth.Gap{
+			{At: 50000, Length: 1600}, {At: 60000, Length: 1600}, {At: 70000, Length: 1600}}}), want: "dropouts", unfit: true},
+		"a quiet converter": {set: mic(synth.Mic{GainDB: -36, QuantaBits: 16}), noise: -97},
+		"hidden loss":       {set: func(s *roomSource) { s.loses[32000], s.hides = 8000, true }, want: "dropouts", unfit: true},
+		"moved":             {set: mic(synth.Mic{GainDB: -25}), want: "level", says: "dB from that of the calibration"},
+		"drift":             {set: func(s *roomSource) { s.fast = 2000 }, want: "drift", says: "2000 ppm", seconds: 40},
+		"no drift":          {set: func(s *roomSource) { s.fast = -100 }, seconds: 40},
+		"far":               {set: beep(2, 2, -42), want: "beep-level", says: "-17 dB"},
+		"fading away":       {set: beep(2, 2, -33), want: "beep-level", says: "-8 dB"},
 		"whine": {set: func(s *roomSource) {
 			s.room.Add(synth.Tone{FrequencyHz: 3130, LevelDBFS: -45})
 		}, want: "whine", says: "3130 Hz"},

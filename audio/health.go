@@ -51,6 +51,7 @@ type health struct {
 	first, last pcm.Block // without their samples
 	lost        float64   // seconds, since the beginning
 	losses      int
+	gaps        int // losses that only zeros show
 	driftPPM    float64
 	holds       map[string]rig.Finding
 }
@@ -206,6 +207,12 @@ func (h *health) gone() bool {
 	return float64(h.same) >= deadAfter*float64(h.rate) || h.quietRun >= quietAfter
 }
 
+// vanished notes a loss that zeros show: the count of samples runs on.
+func (h *health) vanished(s float64) {
+	h.gaps++
+	h.now.lost += s
+}
+
 // drowned is told once a second how far the calibrated beep stands over what can
 // just be heard in this room, in dB; known is false where it cannot be told.
 func (h *health) drowned(margin float64, known bool) {
@@ -250,7 +257,7 @@ func (h *health) find(s second) {
 	lost := 0.0
 	h.recent(healthSeconds, func(s second) { lost += s.lost })
 	if lost > 0 {
-		h.say("dropouts", lost > lostUnfit, "%.0f ms lost in the last %d s, %d losses since the beginning: the computer is too busy, or the device's cable is bad", lost*1000, healthSeconds, h.losses)
+		h.say("dropouts", lost > lostUnfit, "%.0f ms lost in the last %d s, %d losses since the beginning: the computer is too busy, or the device's cable is bad", lost*1000, healthSeconds, h.losses+h.gaps)
 	}
 	if math.Abs(h.driftPPM) > driftLimit {
 		h.say("drift", false, "the device's clock is off by %.0f ppm", h.driftPPM)

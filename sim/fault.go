@@ -48,6 +48,8 @@ const (
 	micDead              = "mic-dead"
 	micClipped           = "mic-clipped"
 	micUnplugged         = "mic-unplugged"
+	micGain              = "mic-gain"
+	micDropouts          = "mic-dropouts"
 	networkDown          = "network-down"
 	neighbourBeep        = "neighbour-beep"
 	noDiskAlarm          = "no-disk-alarm"
@@ -89,6 +91,8 @@ func Faults() []FaultInfo {
 		{resetWelded, "rig", "The reset contact stays closed after its first press."},
 		{micDead, "rig", "The microphone delivers zeros."},
 		{micClipped, "rig", "The microphone's gain is so high that the noise clips."},
+		{micGain, "rig", "The microphone's automatic gain turns down what is loud, by up to 10 dB within 100 ms."},
+		{micDropouts, "rig", "Buffers of 10 to 60 ms are lost: every second or two there are zeros, in beeps too."},
 		{micUnplugged, "rig", "Capture fails some seconds into the act and cannot be opened again in this cycle."},
 		{networkDown, "rig", "From the act on nothing reaches the unit."},
 		{neighbourBeep, "rig", "Another bench's long beep, 20 to 25 dB weaker, sounds at the wrong times and around the end of the hold."},

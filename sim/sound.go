@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"resetrig/pcm"
@@ -41,6 +43,10 @@ type room struct {
 	hums      []humNote // what is still to be rendered; the last holds
 	mic       synth.Mic
 	micNew    bool
+	agc       bool
+	loudness  float64       // as the automatic gain sees it
+	drops     *rand.Rand    // nil: no buffer is lost
+	drop      synth.Gap     // the next one that is
 	unplugAt  time.Duration // 0: never
 	buf       []float32
 	beeps     []BeepTruth
@@ -88,6 +94,11 @@ func (w *World) beginRoom() {
 		r.mic.GainDB = 66
 	}
 	r.micNew = true
+	r.agc, r.drops, r.drop = w.faults[micGain], nil, synth.Gap{}
+	if w.faults[micDropouts] {
+		r.drops = rand.New(rand.NewPCG(w.opts.Seed^0x64726f70, uint64(w.cycle)))
+		r.drop = synth.Gap{At: r.sample(w.now)}
+	}
 }
 
 func (r *room) sample(t time.Duration) int64 {
@@ -182,9 +193,36 @@ func (r *room) fill(end int64) []float32 {
 	}
 	out := r.buf[:n]
 	r.synth.Render(out, r.pos)
+	r.spoil(out)
 	r.pos += n
 	r.prune(r.pos)
 	return out
+}
+
+// spoil is what a microphone's electronics and a busy computer do to the samples
+// from r.pos on.
+func (r *room) spoil(x []float32) {
+	if r.agc {
+		for i, v := range x {
+			r.loudness += (math.Abs(float64(v)) - r.loudness) / (0.05 * float64(r.rate))
+			x[i] = float32(float64(v) / (1 + 30*r.loudness))
+		}
+	}
+	if r.drops == nil {
+		return
+	}
+	for end := r.pos + int64(len(x)); r.drop.At < end; {
+		if from, to := max(r.drop.At, r.pos), min(r.drop.At+r.drop.Length, end); from < to {
+			clear(x[from-r.pos : to-r.pos])
+		}
+		if r.drop.At+r.drop.Length > end {
+			return // the rest of it is still to come
+		}
+		r.drop = synth.Gap{
+			At:     r.drop.At + r.sample(drawBetween(r.drops, time.Second, 3*time.Second)),
+			Length: r.sample(drawBetween(r.drops, 10*time.Millisecond, 60*time.Millisecond)),
+		}
+	}
 }
 
 // Sound is the bench's microphone.

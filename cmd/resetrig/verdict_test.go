@@ -106,6 +106,8 @@ var verdictTable = []verdictRow{
 	{"mic-dead", []string{rigFault + "ear-unfit"}, ""},
 	{"mic-clipped", []string{rigFault + "ear-unfit"}, ""},
 	{"mic-unplugged", []string{rigFault + "ear-lost"}, ""},
+	{"mic-gain", []string{pass}, ""},
+	{"mic-dropouts", []string{pass}, ""},
 	{"network-down", []string{
 		presumed + "no-restart", presumed + "no-restart", presumed + "no-restart", presumed + "no-restart",
 		rigFault + "network-down",

@@ -47,7 +47,7 @@ func (w hikvision) challengeKey(path string, body []byte) answer {
 	if err != nil {
 		return w.status(path, 6, "badXmlContent")
 	}
-	return xmlAnswer(200, w.document("Challenge", leaf("key", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sealed))))))
+	return w.xmlAnswer(200, w.document("Challenge", leaf("key", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sealed))))))
 }
 
 // activateBy answers PUT /ISAPI/System/activate. A challenge is good for one.

@@ -21,7 +21,7 @@ func (s *Server) discoveries(ctx context.Context, o ServeOptions) error {
 				return fmt.Errorf("simulated unit's discovery port: %w", err)
 			}
 			*d.addr = c.LocalAddr().String()
-			s.discovery(ctx, c, d.port)
+			s.discovery(ctx, c, d.port, false)
 		}
 		if o.Groups == "" {
 			continue
@@ -35,13 +35,13 @@ func (s *Server) discoveries(ctx context.Context, o ServeOptions) error {
 		if err != nil {
 			return fmt.Errorf("simulated unit joins %s on interface %s: %w", groupOf(d.port), o.Groups, err)
 		}
-		s.discovery(ctx, c, d.port)
+		s.discovery(ctx, c, d.port, true)
 	}
 	return nil
 }
 
-// discovery answers searches, as those to a port of the unit.
-func (s *Server) discovery(ctx context.Context, c net.PacketConn, port string) {
+// discovery answers searches, as those to a port of the unit or to its group.
+func (s *Server) discovery(ctx context.Context, c net.PacketConn, port string, group bool) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	s.wg.Go(func() {
 		defer stop()
@@ -57,7 +57,7 @@ func (s *Server) discovery(ctx context.Context, c net.PacketConn, port string) {
 			}
 			s.catchUp(ctx)
 			s.w.mu.Lock()
-			answers := s.w.discovered(port, b[:n], false)
+			answers := s.w.discovered(port, b[:n], group)
 			if s.w.cutOff() {
 				answers = nil
 			}

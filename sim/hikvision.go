@@ -27,14 +27,32 @@ func (w hikvision) factory() *flash {
 	return f
 }
 
+// canonical is a path as it is written, whose letters may be of either case.
+func (w hikvision) canonical(path string) string {
+	known := []string{
+		"/SDK/activateStatus", "/ISAPI/Security/challenge", "/ISAPI/System/activate", "/ISAPI/Security/userCheck",
+		"/ISAPI/System/factoryReset", "/ISAPI/System/reboot", "/ISAPI/System/status", "/ISAPI/Security/users",
+	}
+	for _, r := range w.resources() {
+		known = append(known, r.path)
+	}
+	for _, k := range known {
+		if len(path) >= len(k) && strings.EqualFold(path[:len(k)], k) && (len(path) == len(k) || path[len(k)] == '/') {
+			path = k + path[len(k):]
+		}
+	}
+	return path
+}
+
 func (w hikvision) route(req *http.Request, body []byte) answer {
-	path := req.URL.Path
+	path := w.canonical(req.URL.Path)
+	req.URL.Path = path
 	isNew := w.model.Generation == NewGeneration
 	switch ask := req.Method + " " + path; {
 	case path == onvifPath && w.quirk(onvifToo):
 		return onvif{w.World}.device(req, body)
 	case ask == "GET /SDK/activateStatus" && isNew:
-		return xmlAnswer(200, w.document("ActivateStatus", leaf("Activated", strconv.FormatBool(w.front().initialised))))
+		return w.xmlAnswer(200, w.document("ActivateStatus", leaf("Activated", strconv.FormatBool(w.front().initialised))))
 	case ask == "POST /ISAPI/Security/challenge" && isNew:
 		return w.challengeKey(path, body)
 	case ask == "PUT /ISAPI/System/activate" && isNew:
@@ -56,7 +74,7 @@ func (w hikvision) route(req *http.Request, body []byte) answer {
 	case "/ISAPI/System/factoryReset", "/ISAPI/System/reboot":
 		return w.command(req, u)
 	case "/ISAPI/System/status":
-		return xmlAnswer(200, w.document("DeviceStatus",
+		return w.xmlAnswer(200, w.document("DeviceStatus",
 			leaf("currentDeviceTime", w.deviceTime().Format(isapiTime)),
 			leaf("deviceUpTime", strconv.Itoa(int((w.now-w.unit.kernelAt).Seconds())))))
 	}
@@ -124,7 +142,7 @@ func (w hikvision) userCheck(req *http.Request, body []byte) answer {
 	if w.locked() {
 		lock = "lock"
 	}
-	a.kind = isapiXML
+	a.kind = w.xmlType()
 	a.body = w.document("userCheck",
 		leaf("statusValue", strconv.Itoa(value)), leaf("statusString", text),
 		leaf("isDefaultPassword", strconv.FormatBool(isDefault)), leaf("isRiskPassword", "false"),
@@ -160,7 +178,7 @@ func (w hikvision) nonce() string {
 
 func (w hikvision) unauthorized() answer {
 	return answer{status: 401, kind: "text/html", header: "WWW-Authenticate: " + w.challenge() + "\r\n",
-		body: "<!DOCTYPE html>\r\n<html><head><title>Document Error: Unauthorized</title></head>\r\n<body><h2>Access Error: 401 -- Unauthorized</h2></body></html>\r\n"}
+		body: "<!DOCTYPE html>\r\n<html><head><title>Document Error: Unauthorized</title></head>\r\n<body><h2>Access Error: 401 -- Unauthorized</h2>\r\n<p>Authentication Error</p>\r\n</body>\r\n</html>\r\n"}
 }
 
 func (w hikvision) forbidden() answer {

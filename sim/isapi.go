@@ -7,16 +7,22 @@ import (
 	"time"
 )
 
-const isapiXML = `application/xml; charset="UTF-8"`
-
 // The namespaces of ISAPI's documents, older and newer.
 const (
 	isapiOld = "http://www.hikvision.com/ver20/XMLSchema"
 	isapiNew = "http://www.isapi.org/ver20/XMLSchema"
 )
 
-func xmlAnswer(status int, document string) answer {
-	return answer{status: status, kind: isapiXML, body: document}
+func (w hikvision) xmlAnswer(status int, document string) answer {
+	return answer{status: status, kind: w.xmlType(), body: document}
+}
+
+// xmlType is the content type of its documents; older units name no charset.
+func (w hikvision) xmlType() string {
+	if w.model.Generation == OldGeneration {
+		return "application/xml"
+	}
+	return `application/xml; charset="UTF-8"`
 }
 
 // document is a whole answer with its root element.
@@ -49,7 +55,7 @@ func (w hikvision) status(path string, code int, sub string) answer {
 	case 7:
 		text, status = "Reboot Required", 200
 	}
-	return xmlAnswer(status, w.document("ResponseStatus",
+	return w.xmlAnswer(status, w.document("ResponseStatus",
 		leaf("requestURL", path), leaf("statusCode", strconv.Itoa(code)),
 		leaf("statusString", text), leaf("subStatusCode", sub)))
 }
@@ -74,13 +80,13 @@ func (w hikvision) users(req *http.Request, body []byte, by *user, id string) an
 	}
 	if req.Method == http.MethodGet {
 		if i >= 0 {
-			return xmlAnswer(200, w.document("User", show(i)...))
+			return w.xmlAnswer(200, w.document("User", show(i)...))
 		}
 		var list []string
 		for i := range f.users {
 			list = append(list, tag("User", show(i)...))
 		}
-		return xmlAnswer(200, w.document("UserList", list...))
+		return w.xmlAnswer(200, w.document("UserList", list...))
 	}
 	if by.group != "admin" && (i < 0 || f.users[i].name != by.name) {
 		return w.status(path, 4, "lowPrivilege")
@@ -183,9 +189,9 @@ func (w hikvision) resource(req *http.Request, body []byte, u *user) answer {
 		listed := whole && r.list != ""
 		switch {
 		case req.Method == http.MethodGet && listed:
-			return xmlAnswer(200, w.document(r.list, tag(r.root, w.show(r.fields)...)))
+			return w.xmlAnswer(200, w.document(r.list, tag(r.root, w.show(r.fields)...)))
 		case req.Method == http.MethodGet:
-			return xmlAnswer(200, w.document(r.root, w.show(r.fields)...))
+			return w.xmlAnswer(200, w.document(r.root, w.show(r.fields)...))
 		case req.Method != http.MethodPut:
 			return w.status(path, 4, "methodNotAllowed")
 		case u.group != "admin":

@@ -133,7 +133,7 @@ func TestPowerCutWhileWritingBricks(t *testing.T) {
 
 func TestBootTimesAreTheModels(t *testing.T) {
 	for _, m := range sim.Models() {
-		for seed := range uint64(20) {
+		for seed := range uint64(10) {
 			b := newBenchWith(t, sim.Options{Model: m, Seed: seed})
 			b.set("power", true)
 			began := b.clock.Now()

@@ -102,7 +102,7 @@ func hikvisionOld(m Model) Model {
 	m.LockWindow = 30 * time.Minute
 	m.DefaultAddress = "192.0.0.64"
 	m.Accounts = []Account{{"admin", "12345", true}}
-	m.Ports, m.Quirks = []int{554, 8000}, []string{realmIPCamera}
+	m.Ports, m.Quirks = []int{554, 8000}, []string{realmIPCamera, connectionClose}
 	return m
 }
 

@@ -81,13 +81,25 @@ func until(t *testing.T, s *sim.Server, what string, ok func(sim.Truth) bool) {
 
 func isReady(tr sim.Truth) bool { return tr.Phase == "ready" }
 
+// listens wants a unit that is ready, and its port open, which follows within
+// a tick.
+func listens(s *sim.Server) func(sim.Truth) bool {
+	return func(tr sim.Truth) bool {
+		c, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			c.Close()
+		}
+		return isReady(tr) && err == nil
+	}
+}
+
 func TestServeAWholeReset(t *testing.T) {
 	s := served(t, sim.ServeOptions{Options: sim.Options{Model: quick(t, "imou-old"), Login: marked}})
 	if _, err := net.Dial("tcp", s.Addr); err == nil {
 		t.Error("takes connections without power")
 	}
 	control(t, s, "/power?on=true")
-	until(t, s, "ready", isReady)
+	until(t, s, "ready", listens(s))
 	login := func(password string) int {
 		resp, err := http.Get("http://" + s.Addr + getName)
 		if err != nil {
@@ -118,7 +130,7 @@ func TestServeAWholeReset(t *testing.T) {
 	control(t, s, "/power?on=true")
 	until(t, s, "waiting for the release", func(tr sim.Truth) bool { return tr.Phase == "waiting" })
 	control(t, s, "/reset?on=false")
-	until(t, s, "ready", isReady)
+	until(t, s, "ready", listens(s))
 	if got := login("admin"); got != 200 {
 		t.Errorf("login with the default password: %d", got)
 	}

@@ -60,6 +60,9 @@ func (w *World) Truth() Truth {
 	for _, x := range f.users {
 		t.Passwords[x.name] = x.password
 	}
+	if len(w.faults) == 0 {
+		return t
+	}
 	for _, info := range Faults() {
 		if w.faults[info.Name] {
 			t.Faults = append(t.Faults, info.Name)

@@ -55,7 +55,7 @@ func TestOpenRefuses(t *testing.T) {
 			fi, err := os.Stat(p)
 			must(t, err)
 			must(t, os.Truncate(p, fi.Size()/2))
-		}, store.ErrCorrupt, "sqlite3 FILE .recover"},
+		}, store.ErrCorrupt, "resetrig store repair"},
 		{"pages overwritten", func(t *testing.T, p string) {
 			b, err := os.ReadFile(p)
 			must(t, err)
@@ -63,7 +63,7 @@ func TestOpenRefuses(t *testing.T) {
 				copy(b[i:], bytes.Repeat([]byte{0xa5}, 64))
 			}
 			must(t, os.WriteFile(p, b, 0o600))
-		}, store.ErrCorrupt, "name another database"},
+		}, store.ErrCorrupt, "sqlite3 FILE .recover"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filled(t)

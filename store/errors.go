@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -29,7 +31,7 @@ var (
 var remedies = []struct{ is, text error }{
 	{ErrFull, errors.New("free some space there and try again; what was committed is safe")},
 	{ErrReadOnly, errors.New("give this user write permission on the file and its folder, or name another database")},
-	{ErrCorrupt, errors.New("keep the file, copy what can be saved with `sqlite3 FILE .recover`, and name another database to go on")},
+	{ErrCorrupt, errors.New("keep the file; `resetrig store repair` copies what can be saved into a new one, and `sqlite3 FILE .recover` looks deeper")},
 	{ErrDisk, errors.New("see the kernel's log (dmesg): a card that wears out, or a limit on the size of files; what was committed is safe")},
 	{ErrBusy, errors.New("see which other resetrig uses it, or give this run a database of its own")},
 }
@@ -40,7 +42,7 @@ func explain(path, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if is := kind(err); is != nil && !errors.Is(err, is) {
+	if is := cause(path, kind(err)); is != nil && !errors.Is(err, is) {
 		err = fmt.Errorf("%w (%w)", is, err)
 	}
 	for _, r := range remedies {
@@ -49,6 +51,26 @@ func explain(path, doing string, err error) error {
 		}
 	}
 	return fmt.Errorf("store %s: %s: %w", path, doing, err)
+}
+
+// cause looks behind an error of the disk: SQLite gives no more than that where
+// it could not make its log on a disk that is full, or mounted read only.
+func cause(path string, is error) error {
+	if is != ErrDisk {
+		return is
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(path), &fs); err != nil {
+		return is
+	}
+	const little = 64 << 10 // the log and its index want that much
+	switch {
+	case fs.Flags&unix.ST_RDONLY != 0:
+		return ErrReadOnly
+	case fs.Bavail*uint64(fs.Bsize) < little:
+		return ErrFull
+	}
+	return is
 }
 
 // kind is the sentinel that an error of SQLite or of the system amounts to.

@@ -346,4 +346,3 @@ func runID() string {
 	_, _ = rand.Read(b[:]) // it never fails
 	return fmt.Sprintf("%s-%x", time.Now().UTC().Format("20060102-150405"), b)
 }
-

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"resetrig/config"
+	"resetrig/rig"
+	"resetrig/soak"
+	"resetrig/store"
+)
+
+// quickBench is a bench whose cycles take milliseconds: nobody listens. Units
+// and rig fail now and then, so that there are fails, errors and retries.
+const quickBench = `bench: quick
+dut: {model: imou-nvr-new}
+soak: {stop-after-interruptions: 0, stop-after-fails: 0, stop-after-errors: 0, retries: 1}
+simulate: {model: imou-new, ear: false, faults: [{name: reset-ignored, probability: 0.05}, {name: network-down, probability: 0.05}]}
+`
+
+// quickPlan has two scenarios in turn and controls.
+const quickPlan = `plan: quick
+scenarios:
+  - {scenario: imou-hard-reset, weight: 2, params: {beep: expected}}
+  - imou-soft-reset
+controls: [{scenario: control-no-press, params: {beep: expected}}, {scenario: control-short-press, params: {beep: expected}}]
+controls-every: 7
+cycles: %d
+stop: {lost-controls: go-on}
+`
+
+// quick writes both files, and gives the arguments that begin such a soak.
+func quick(t testing.TB, dir string, cycles int) []string {
+	t.Helper()
+	for name, text := range map[string]string{"quick.yaml": quickBench, "plan.yaml": fmt.Sprintf(quickPlan, cycles)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{"soak", "--plan", filepath.Join(dir, "plan.yaml"), "--bench", filepath.Join(dir, "quick.yaml"), "--json"}
+}
+
+// acknowledged is what a soak's process said was committed, by ID.
+type acknowledged map[string]rig.Outcome
+
+// read takes in the whole lines of a soak's output; the last one may be cut.
+func (a acknowledged) read(t testing.TB, out io.Reader) {
+	t.Helper()
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var r rig.Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if _, twice := a[r.ID]; twice {
+			t.Errorf("cycle %s was acknowledged twice", r.ID)
+		}
+		a[r.ID] = r.Outcome
+	}
+}
+
+// Killed at 200 random moments, as the kernel or a person with kill -9 does it:
+// no acknowledged cycle is lost or there twice, no soak cannot be resumed, the
+// buckets add up, and the order of cycles and controls is that of one that
+// nobody killed.
+func TestSoakKilledAtRandomMoments(t *testing.T) {
+	t.Parallel()
+	const kills, cycles = 200, 150
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	begin := append([]string{"--state", state}, quick(t, dir, cycles)...)
+	resume := []string{"--state", state, "soak", "--resume", "--bench", filepath.Join(dir, "quick.yaml"), "--json"}
+	rnd := rand.New(rand.NewPCG(6, 2026))
+	acked := acknowledged{}
+	args, soaks := begin, 1
+	for killed := 0; killed < kills; {
+		p := start(t, args...)
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = p.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(time.Duration(rnd.IntN(240)) * time.Millisecond):
+			_ = p.Process.Kill()
+			<-ended
+		}
+		code := p.ProcessState.ExitCode()
+		acked.read(t, strings.NewReader(p.out.String()))
+		said := p.err.String()
+		switch {
+		case code == -1:
+			killed++
+			args = resume
+		case strings.Contains(said, "no soak to go on with"):
+			args, soaks = begin, soaks+1 // killed before it began, or ended
+		case code == exitPass || code == exitFail || code == exitError:
+			args, soaks = begin, soaks+1
+		default:
+			t.Fatalf("after %d kills: exit code %d\n%s", killed, code, said)
+		}
+	}
+	last := start(t, resume...)
+	if code := last.code(); code != exitPass && code != exitFail && code != exitError {
+		t.Fatalf("the last resume: exit code %d\n%s", code, last.err)
+	}
+	acked.read(t, strings.NewReader(last.out.String()))
+	checkSoaks(t, filepath.Join(state, "resetrig.db"), acked, cycles)
+	t.Logf("%d soaks, %d cycles acknowledged", soaks, len(acked))
+}
+
+// checkSoaks holds every soak of a store against what was acknowledged and
+// against its plan.
+func checkSoaks(t *testing.T, path string, acked acknowledged, cycles int) {
+	t.Helper()
+	db, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	seen := map[string]bool{}
+	for r, err := range db.Records(t.Context(), store.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[r.ID] {
+			t.Errorf("cycle %s is there twice", r.ID)
+		}
+		seen[r.ID] = true
+		if was, ok := acked[r.ID]; ok && was != r.Outcome {
+			t.Errorf("cycle %s was acknowledged as %s and is %s", r.ID, was, r.Outcome)
+		}
+	}
+	for id := range acked {
+		if !seen[id] {
+			t.Errorf("cycle %s was acknowledged and is lost", id)
+		}
+	}
+	sums, err := db.List(t.Context(), store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted := 0
+	for i, sum := range sums {
+		c := sum.Counts
+		if c.Open != 0 || c.Begun != c.First.All()+c.Retries.All()+c.Controls.All() {
+			t.Errorf("soak %s: the buckets do not add up: %+v", sum.ID, c)
+		}
+		run, err := db.Run(t.Context(), sum.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		interrupted += c.First.Aborted + c.Retries.Aborted + c.Controls.Aborted
+		tally := checkOrder(t, db, run)
+		if i > 0 || sum.State == store.StateEnded { // all but the last one were let end
+			if tally.Judged() != cycles {
+				t.Errorf("soak %s ended with %d cycles judged, want %d", sum.ID, tally.Judged(), cycles)
+			}
+		}
+	}
+	t.Logf("%d cycles were interrupted", interrupted)
+	if interrupted == 0 {
+		t.Error("no cycle was interrupted: this proves nothing")
+	}
+}
+
+// checkOrder walks through a soak's attempts: each is the one that the plan's
+// books ask for next.
+func checkOrder(t *testing.T, db *store.Store, run store.Run) soak.Tally {
+	t.Helper()
+	plan := frozenPlan(t, run)
+	books, err := soak.NewBooks(&plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cs, err := db.Cycles(t.Context(), store.Filter{Run: run.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(cs) - 1; i >= 0; i-- {
+		c := cs[i]
+		if _, finished, _ := books.Ended(); finished {
+			t.Fatalf("soak %s had ended, and %s began", run.ID, c.ID)
+		}
+		want := books.Next()
+		if c.Cycle != want.N || c.Attempt != want.Attempt || c.Control != want.Control || c.Scenario != want.Scenario.Name {
+			t.Fatalf("soak %s: %s (%s, control %v) began where %d attempt %d (%s, control %v) was next",
+				run.ID, c.ID, c.Scenario, c.Control, want.N, want.Attempt, want.Scenario.Name, want.Control)
+		}
+		books.Book(soak.Done{N: c.Cycle, Attempt: c.Attempt, Control: c.Control, Outcome: c.Outcome, Attribution: c.Attribution, Reason: c.Reason})
+	}
+	return books.Tally()
+}
+
+// frozenPlan is the plan that a run was begun with.
+func frozenPlan(t *testing.T, run store.Run) soak.Plan {
+	t.Helper()
+	p, err := config.LoadPlan("plan", []byte(run.Frozen["plan"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sp, err := soakPlan(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
+}

@@ -182,3 +182,6 @@ func moment(t time.Time) string {
 	}
 	return t.Format("2006-01-02 15:04:05 -07:00")
 }
+
+// fixed is a value with so many digits behind the point.
+func fixed(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }

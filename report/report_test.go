@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -278,32 +277,6 @@ func TestReadingStops(t *testing.T) {
 		if !errors.Is(err, boom) {
 			t.Errorf("got %v", err)
 		}
-	}
-}
-
-// The values are those of R's binom.test and of the rule of three.
-func TestIntervals(t *testing.T) {
-	near := func(got, want float64) bool { return math.Abs(got-want) < 5e-7 }
-	if got := report.AtMost(0, 5000, .95); !near(got, 0.000599) {
-		t.Errorf("0 of 5000: at most %v", got)
-	}
-	low, high := report.Interval(3, 5000, .95)
-	if math.Abs(low-.000124) > 5e-7 || math.Abs(high-.001752) > 5e-7 {
-		t.Errorf("3 of 5000: [%v, %v]", low, high)
-	}
-	for _, c := range []struct {
-		k, n      int
-		low, high float64
-	}{{0, 10, 0, .3084971}, {10, 10, .6915029, 1}, {5, 10, .1870861, .8129139}, {0, 0, 0, 1}} {
-		if low, high := report.Interval(c.k, c.n, .95); !near(low, c.low) || !near(high, c.high) {
-			t.Errorf("%d of %d: [%v, %v], want [%v, %v]", c.k, c.n, low, high, c.low, c.high)
-		}
-	}
-	if got := report.AtLeast(299, 299, .95); got < .99 {
-		t.Errorf("299 passes show at least %v, want 99 %%", got)
-	}
-	if got := report.AtLeast(298, 298, .95); got >= .99 {
-		t.Errorf("298 passes show at least %v, want less than 99 %%", got)
 	}
 }
 

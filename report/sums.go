@@ -102,10 +102,11 @@ type beeps struct{ duration, frequency, snr spread }
 type list struct {
 	first []rig.Record
 	n     int
+	most  int // 0: listed
 }
 
 func (l *list) add(r *rig.Record) {
-	if l.n++; len(l.first) < listed {
+	if l.n++; len(l.first) < cmp.Or(l.most, listed) {
 		l.first = append(l.first, brief(r))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"resetrig/rig"
+	"resetrig/soak/stats"
 )
 
 // counts is the table of outcomes, which adds up.
@@ -18,11 +19,16 @@ func (s *sums) counts(p *printer, run Summary) {
 	for i, name := range outcomeNames {
 		rows = append(rows, []string{name, count(s.outcomes[i][firsts]), count(s.outcomes[i][retries]), count(s.outcomes[i][controls])})
 	}
-	all := s.total(firsts) + s.total(retries) + s.total(controls)
 	rows = append(rows, []string{"all", count(s.total(firsts)), count(s.total(retries)), count(s.total(controls))})
 	p.linef("")
 	p.table(head, rows)
 	p.linef("")
+	p.para("  ", s.inAll(&run))
+}
+
+// inAll says how the records add up.
+func (s *sums) inAll(run *Summary) string {
+	all := s.total(firsts) + s.total(retries) + s.total(controls)
 	t := plural(all, "record") + " in all"
 	if run.Begun > all {
 		t += fmt.Sprintf(" of %s begun: %s without a record, running or interrupted", count(run.Begun), count(run.Begun-all))
@@ -30,7 +36,7 @@ func (s *sums) counts(p *printer, run Summary) {
 	if run.Planned > 0 {
 		t += fmt.Sprintf("; %s of %s done", count(s.total(firsts)), plural(run.Planned, "planned cycle"))
 	}
-	p.para("  ", t+".")
+	return t + "."
 }
 
 // rates is the failure rate with both bounds.
@@ -60,14 +66,13 @@ func (s *sums) rates(p *printer) {
 
 // bounds says what k of n allows to claim.
 func bounds(k, n int) string {
-	const confidence = 0.95
 	switch k {
 	case 0:
-		return "at most " + percent(AtMost(k, n, confidence)) + " (one-sided)"
+		return "at most " + percent(stats.AtMost(k, n, confidence)) + " (one-sided)"
 	case n:
-		return "at least " + percent(AtLeast(k, n, confidence)) + " (one-sided)"
+		return "at least " + percent(stats.AtLeast(k, n, confidence)) + " (one-sided)"
 	}
-	low, high := Interval(k, n, confidence)
+	low, high := stats.Interval(k, n, confidence)
 	return "[" + percent(low) + ", " + percent(high) + "]"
 }
 
@@ -75,9 +80,7 @@ func (s *sums) reasonTable(p *printer) {
 	if len(s.reasons) == 0 {
 		return
 	}
-	keys := slices.SortedFunc(maps.Keys(s.reasons), func(a, b reasonKey) int {
-		return cmp.Or(cmp.Compare(order(a.outcome), order(b.outcome)), -cmp.Compare(sum(s.reasons[a]), sum(s.reasons[b])), cmp.Compare(a.reason, b.reason))
-	})
+	keys := slices.SortedFunc(maps.Keys(s.reasons), s.byReason)
 	var rows [][]string
 	for _, k := range keys {
 		n := s.reasons[k]
@@ -85,6 +88,11 @@ func (s *sums) reasonTable(p *printer) {
 	}
 	p.linef("")
 	p.table([]string{"<Reasons", "<outcome", "first attempts", "retries", "controls"}, rows)
+}
+
+// byReason orders reasons: by outcome, then the frequent first.
+func (s *sums) byReason(a, b reasonKey) int {
+	return cmp.Or(cmp.Compare(order(a.outcome), order(b.outcome)), -cmp.Compare(sum(s.reasons[a]), sum(s.reasons[b])), cmp.Compare(a.reason, b.reason))
 }
 
 func sum(n *[classes]int) int { return n[firsts] + n[retries] + n[controls] }
@@ -146,14 +154,9 @@ func (s *sums) beepTable(p *printer) {
 		p.linef("")
 		p.table([]string{"<Beeps", "n", "median", "min", "max", "<unit", "max in cycle"}, rows)
 	}
-	if s.heard > 0 && s.deaf.n > 0 {
-		var ns []string
-		for _, r := range s.deaf.first[:min(len(s.deaf.first), 20)] {
-			ns = append(ns, strconv.Itoa(r.Cycle))
-		}
+	if t := s.deafText(); t != "" {
 		p.linef("")
-		p.para("  ", fmt.Sprintf("A long beep in %s, none in %s: %s%s.", plural(s.heard, "cycle"), count(s.deaf.n),
-			strings.Join(ns, ", "), more(s.deaf.n-len(ns))))
+		p.para("  ", t)
 	}
 	if len(s.findings) > 0 {
 		var fs []string
@@ -163,6 +166,18 @@ func (s *sums) beepTable(p *printer) {
 		p.linef("")
 		p.para("  ", "The ear's findings: "+strings.Join(fs, ", ")+".")
 	}
+}
+
+// deafText names the cycles without a long beep, where others had one.
+func (s *sums) deafText() string {
+	if s.heard == 0 || s.deaf.n == 0 {
+		return ""
+	}
+	var ns []string
+	for _, r := range s.deaf.first[:min(len(s.deaf.first), 20)] {
+		ns = append(ns, strconv.Itoa(r.Cycle))
+	}
+	return fmt.Sprintf("A long beep in %s, none in %s: %s%s.", plural(s.heard, "cycle"), count(s.deaf.n), strings.Join(ns, ", "), more(s.deaf.n-len(ns)))
 }
 
 func (s *sums) longestTable(p *printer) {

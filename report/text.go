@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"resetrig/rig"
+	"resetrig/soak/stats"
 )
 
 // Summary is what a report says of the run as a whole. Empty fields are left
@@ -29,6 +30,32 @@ type Summary struct {
 	// Begun is how many attempts began; those without a record are told. 0 is
 	// unknown.
 	Begun int
+
+	// Claim is what the soak was to show; nil for nothing. Sequential: Wald's test
+	// decided it, and not the fixed count. Most is the number of cycles at which
+	// the soak was to end anyway; 0: none.
+	Claim      *stats.Claim
+	Sequential bool
+	Most       int
+	// Labels and Files say what was run: words of the lab, and each text that the
+	// run was frozen on, with its hash.
+	Labels map[string]string
+	Files  []File
+	// Life are the relays with what they have behind them.
+	Life []RelayLife
+}
+
+// File is a text that a run was frozen on.
+type File struct {
+	Name   string // scenario, bench, model, …
+	SHA256 string
+}
+
+// RelayLife is a relay's account.
+type RelayLife struct {
+	Relay      string
+	Operations int64 // in all its life on this bench
+	Rated      int64 // 0: the bench does not say
 }
 
 // Text writes the report of a run: what came out first, then the counts, the

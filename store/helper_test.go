@@ -76,6 +76,7 @@ func full(run string, n, attempt int) rig.Record {
 		Timeline:   []rig.Event{{At: 10 * time.Second, Kind: "relay", Name: "power", Text: "off", On: true}},
 		Operations: map[string]int{"power": 2, "reset": 2}, Senses: []string{"power"},
 		Artifacts: []string{"0001/cycle.wav"}, Unsafe: []string{"reset"},
+		Sound: &rig.SoundRecord{File: "cycle.wav", From: 5 * time.Second, To: 50 * time.Second},
 	}
 }
 

@@ -92,7 +92,7 @@ func Faults() []FaultInfo {
 		{micDead, "rig", "The microphone delivers zeros."},
 		{micClipped, "rig", "The microphone's gain is so high that the noise clips."},
 		{micGain, "rig", "The microphone's automatic gain turns down what is loud, by up to 10 dB within 100 ms."},
-		{micDropouts, "rig", "Buffers of 10 to 60 ms are lost: every second or two there are zeros, in beeps too."},
+		{micDropouts, "rig", "Buffers of 10 to 45 ms are lost: every 2 to 4 s there are zeros, in beeps too."},
 		{micUnplugged, "rig", "Capture fails some seconds into the act and cannot be opened again in this cycle."},
 		{networkDown, "rig", "From the act on nothing reaches the unit."},
 		{neighbourBeep, "rig", "Another bench's long beep, 20 to 25 dB weaker, sounds at the wrong times and around the end of the hold."},

@@ -219,8 +219,8 @@ func (r *room) spoil(x []float32) {
 			return // the rest of it is still to come
 		}
 		r.drop = synth.Gap{
-			At:     r.drop.At + r.sample(drawBetween(r.drops, time.Second, 3*time.Second)),
-			Length: r.sample(drawBetween(r.drops, 10*time.Millisecond, 60*time.Millisecond)),
+			At:     r.drop.At + r.sample(drawBetween(r.drops, 2*time.Second, 4*time.Second)),
+			Length: r.sample(drawBetween(r.drops, 10*time.Millisecond, 45*time.Millisecond)),
 		}
 	}
 }

@@ -39,6 +39,8 @@ func (a *app) exercise(ctx context.Context, cfg *config.Bench, model *config.Mod
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	count := newWear(w.bench)
+	defer a.bookSwitchings(context.WithoutCancel(ctx), count, cfg.Name)
 	w.before(1, 1)
 	show(finding{"ok", "exercise", "begins: watch the relays' lamps", ""})
 	var unsafe error

@@ -38,7 +38,10 @@ systemd runs it after any death of the service (ExecStopPost).
 					w.bench.Specs[i].Safe = rig.SafeOff
 				}
 			}
+			count := newWear(w.bench)
 			err = w.bench.Arm(ctx, func(context.Context, *rig.Armed) error { return nil })
+			// The lines are safe, or are not: the books come after that.
+			defer a.bookSwitchings(ctx, count, w.cfg.Name)
 			if cerr := w.close(); err == nil && cerr != nil {
 				err = &exit{exitUnsafe, cerr}
 			}

@@ -26,6 +26,7 @@ type soakFlags struct {
 	params  []string
 	keep    string
 	resume  bool
+	enqueue bool
 	anyway  bool
 	json    bool
 
@@ -81,6 +82,7 @@ With several --bench each runs the whole plan, beside the others.
 	f.BoolVar(&o.json, "json", false, "print one JSON object per line")
 	f.StringVar(&o.keep, "sound", "", "whether cycles leave their sound: fails (real benches' default) or none (simulated ones')")
 	f.BoolVar(&o.resume, "resume", false, "go on with a soak: the one named, or the newest")
+	f.BoolVar(&o.enqueue, "enqueue", false, "freeze the soak and do not run it: --resume, or the service, begins it")
 	f.BoolVar(&o.anyway, "anyway", false, "with --resume: also where a rule had stopped it")
 
 	f.IntVar(&o.cycles, "cycles", 0, "number of cycles; aborted ones do not count")
@@ -154,7 +156,30 @@ func (a *app) newSoak(cmd *cobra.Command, args []string, o soakFlags) error {
 		}
 		jobs = append(jobs, job)
 	}
+	if o.enqueue {
+		return a.enqueue(cmd.Context(), jobs)
+	}
 	return a.runJobs(cmd.Context(), jobs, o.json)
+}
+
+// enqueue books soaks that nobody runs yet.
+func (a *app) enqueue(ctx context.Context, jobs []soakJob) (err error) {
+	db, err := store.Open(a.storePath())
+	if err != nil {
+		return rigError(err)
+	}
+	defer func() { err = errors.Join(err, rigError(db.Close())) }()
+	for _, j := range jobs {
+		run, err := a.beginRun(ctx, db, j.cfg, j.s)
+		if err == nil {
+			err = db.EndRun(ctx, run.ID, time.Now(), exitPass, "it waits to be begun")
+		}
+		if err != nil {
+			return rigError(err)
+		}
+		fmt.Fprintln(a.out, run.ID)
+	}
+	return nil
 }
 
 // soakJob is a soak on one bench.
@@ -187,6 +212,12 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, asJSON bool) error {
 	if err := apart(cfgs); err != nil {
 		return usage(err)
 	}
+	defer a.logToFile()()
+	super := a.newSupervisor()
+	for i := range jobs {
+		jobs[i].s.super = super
+	}
+	super.tell("READY=1\nSTATUS=a soak on " + strings.Join(benchNames(jobs), ", "))
 	if len(jobs) == 1 {
 		return a.runJob(ctx, jobs[0], a.newProgress(false), asJSON)
 	}
@@ -201,6 +232,14 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, asJSON bool) error {
 	}
 	wg.Wait()
 	return worst(jobs, errs)
+}
+
+func benchNames(jobs []soakJob) []string {
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.cfg.Name)
+	}
+	return names
 }
 
 // worst is the error whose exit code comes first of 5, 4, 1, 2, 3, 0, with what
@@ -235,14 +274,24 @@ func (a *app) runJob(ctx context.Context, j soakJob, p *progress, asJSON bool) e
 		p.say("resetrig: " + c.Explain())
 	}
 	p.plan(&j.s.plan, j.s.resume != "")
-	j.s.watch = p.status
+	log := a.log.With("bench", j.cfg.Name)
+	log.Info("a soak begins", "plan", j.s.frozen["plan"], "version", version, "resume", j.s.resume)
+	j.s.watch = func(st soak.Status) {
+		p.status(st)
+		if st.Doing != "cycle" && st.Doing != "pause" {
+			log.Info("the soak waits", "doing", st.Doing, "until", st.Until, "why", st.Why)
+			j.s.super.tell("STATUS=" + st.Doing + " " + st.Why)
+		}
+	}
 	res, err := a.performOn(ctx, j.cfg, j.model, j.s, func(r rig.Record) {
 		p.done(r, j.s.plan.Cycles)
+		log.Info(oneLine(r, j.s.plan.Cycles), "id", r.ID)
 		if asJSON {
 			_ = json.NewEncoder(a.out).Encode(r)
 		}
 	}, p)
 	p.clear()
+	log.Info("the soak has ended", "run", res.run.ID, "exit", exitOf(res, err), "tally", fmt.Sprintf("%+v", res.tally), "err", err)
 	if c := j.s.plan.Claim; c != nil && res.tally.Cycles > 0 {
 		p.say(fmt.Sprintf("resetrig: %s: %s after %d cycles, %d of them failed or in doubt", c, c.Judge(res.tally.Judged(), res.tally.Doubted), res.tally.Judged(), res.tally.Doubted))
 	}

@@ -33,6 +33,8 @@ type series struct {
 	wired func(*wiring) error
 	// watch, if not nil, is told what the soak does.
 	watch func(soak.Status)
+	// super, if not nil, is told that the soak makes progress.
+	super *supervisor
 
 	labels map[string]string
 	frozen map[string]string // nil: what a series of one scenario runs on
@@ -160,6 +162,13 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 		pics.profile = w.ear.Profile()
 	}
 	w.bench.Observer = observers{w.bench.Observer, mark}
+	if s.super != nil {
+		p := passer{s.super, w.cfg.Name}
+		s.super.join(p.bench)
+		defer s.super.leave(p.bench)
+		p.onBench(w.bench)
+		w.bench.Observer = observers{w.bench.Observer, p}
+	}
 	done := a.deliver(ctx, db, w.cfg)
 	sk := &soak.Soak{
 		Bench: w.bench, Plan: s.plan, Journal: j, Anyway: s.anyway,
@@ -240,7 +249,10 @@ func (a *app) safeFirst(cfg *config.Bench) error {
 	if err != nil {
 		return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: nothing was switched: cut the power of the bench by hand: %w", err)}
 	}
-	return errors.Join(w.bench.Arm(context.Background(), func(context.Context, *rig.Armed) error { return nil }), w.close())
+	count := newWear(w.bench)
+	err = errors.Join(w.bench.Arm(context.Background(), func(context.Context, *rig.Armed) error { return nil }), w.close())
+	a.bookSwitchings(context.Background(), count, cfg.Name)
+	return err
 }
 
 // person is what people ask of a run, by way of the store.

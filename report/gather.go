@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"resetrig/rig"
 	"resetrig/soak/stats"
@@ -152,12 +153,8 @@ func (g *gathered) take(r *rig.Record) {
 	case firsts:
 		g.first(r, row)
 	}
-	for _, k := range r.Checks {
-		if k.Kind == rig.AboutFirmware {
-			once(&g.firmware, k.Seen)
-		}
-	}
-	once(&g.params, params(r.Params))
+	firmwareOf(r, &g.firmware)
+	once(&g.params, strings.Trim(params(r.Params), " ()"))
 	if r.Source != "" && len(g.sources) < sourcesMost && !slices.Contains(g.sources, r.Source) {
 		g.sources = append(g.sources, r.Source)
 	}
@@ -227,6 +224,15 @@ func (g *gathered) keep(r *rig.Record) {
 	}
 	if at >= 0 {
 		g.details = append(slices.Delete(g.details, at, at+1), *r)
+	}
+}
+
+// firmwareOf adds the firmware that the DUT said it has.
+func firmwareOf(r *rig.Record, to *[]string) {
+	for _, k := range r.Checks {
+		if k.Kind == rig.AboutFirmware && k.Outcome != rig.CheckUnknown {
+			once(to, k.Seen)
+		}
 	}
 }
 
@@ -311,7 +317,7 @@ func (c *claimTest) say() string {
 	if c.claim == nil {
 		return ""
 	}
-	head := "The claim: at least " + percent(c.claim.Pass) + " of resets succeed, with " + percent(c.claim.Confidence) + " confidence. "
+	head := "The claim: at least " + limit(100*c.claim.Pass) + " % of resets succeed, with " + limit(100*c.claim.Confidence) + " % confidence. "
 	var how, left string
 	if s := c.sequential; s != nil {
 		how = "Wald's sequential test, which may be looked at after each cycle"
@@ -341,7 +347,7 @@ func worth(o stats.Outcomes) string {
 		return ""
 	}
 	r := o.Rates(confidence)
-	t := "These cycles show, with " + percent(confidence) + " confidence, that at least " + percentDown(r.PassRate.AtLeast) + " of resets succeed"
+	t := "These cycles show, with " + limit(100*confidence) + " % confidence, that at least " + percentDown(r.PassRate.AtLeast) + " of resets succeed"
 	if o.Error > 0 {
 		counted := stats.NewRate(o.Pass, o.Judged()+o.Error, confidence)
 		t += "; if every error of the rig hid a failure, at least " + percentDown(counted.AtLeast)

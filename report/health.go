@@ -58,6 +58,8 @@ func newMeasureRow(s *series) measureRow {
 	t := stats.TrendOf(xs, s.values, confidence)
 	switch {
 	case math.IsNaN(t.P):
+	case a.Min == a.Max:
+		say("Every value is the same.")
 	case t.P < .01:
 		say("It drifts: %s %s per 1,000 cycles [%s, %s] (Mann–Kendall p = %s).", signed(t.Slope), m.Unit, signed(t.Low), signed(t.High), pvalue(t.P))
 	case len(changes) == 0:

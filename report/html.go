@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"resetrig/rig"
+	"resetrig/soak/stats"
 )
 
 // Evidence finds what a cycle left behind. It is asked while the page is
@@ -270,22 +271,22 @@ func (p *page) counts(run *Summary, g *gathered) {
 
 func (p *page) rates(g *gathered) {
 	r := g.Outcomes().Rates(confidence)
-	o := g.Outcomes()
-	add := func(id, name string, k, n int, known bool, value, low, high float64) {
-		row := rateRow{ID: id, Name: name, Of: count(k) + " of " + count(n), Value: "–", Interval: "nothing was judged"}
-		if known {
-			row.Value, row.Interval, row.Bound = percent(value), "["+percent(low)+", "+percent(high)+"]", bounds(k, n)
-			if strings.HasPrefix(row.Bound, "[") {
-				row.Bound = ""
+	add := func(id, name string, rate stats.Rate, least bool) {
+		row := rateRow{ID: id, Name: name, Of: count(rate.K) + " of " + count(rate.N), Value: "–", Interval: "nothing was judged"}
+		if rate.Known() {
+			row.Value, row.Interval = percent(rate.Value), "["+percent(rate.Low)+", "+percent(rate.High)+"]"
+			row.Bound = "at most " + percent(rate.AtMost)
+			if least {
+				row.Bound = "at least " + percentDown(rate.AtLeast)
 			}
 		}
 		p.Rates = append(p.Rates, row)
 	}
-	add("left-out", "Failure rate, errors left out", o.Fail(), o.Judged(), r.FailLeftOut.Known(), r.FailLeftOut.Value, r.FailLeftOut.Low, r.FailLeftOut.High)
-	add("counted", "Failure rate, errors counted as failures", r.FailErrorsCount.K, r.FailErrorsCount.N, r.FailErrorsCount.Known(), r.FailErrorsCount.Value, r.FailErrorsCount.Low, r.FailErrorsCount.High)
-	add("proven", "Failure rate, only what is proven", o.FailProven, o.Judged(), r.FailProven.Known(), r.FailProven.Value, r.FailProven.Low, r.FailProven.High)
-	add("first", "Passed at the first attempt", r.FirstPass.K, r.FirstPass.N, r.FirstPass.Known(), r.FirstPass.Value, r.FirstPass.Low, r.FirstPass.High)
-	add("errors", "Errors of the rig", r.ErrorRate.K, r.ErrorRate.N, r.ErrorRate.Known(), r.ErrorRate.Value, r.ErrorRate.Low, r.ErrorRate.High)
+	add("left-out", "Failure rate, errors left out", r.FailLeftOut, false)
+	add("counted", "Failure rate, errors counted as failures", r.FailErrorsCount, false)
+	add("proven", "Failure rate, only what is proven", r.FailProven, false)
+	add("first", "Passed at the first attempt", r.FirstPass, true)
+	add("errors", "Errors of the rig", r.ErrorRate, false)
 }
 
 func (p *page) groups(g *gathered) {

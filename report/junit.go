@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
 	"resetrig/rig"
+	"resetrig/soak/stats"
 )
 
 type junitCase struct {
@@ -40,11 +42,15 @@ type junitOutput struct {
 func JUnit(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error {
 	var all, fails, errs, aborted int
 	var seconds float64
+	about := newSums()
+	var firmware []string
 	for r, err := range records {
 		if err != nil {
 			return err
 		}
 		all++
+		about.add(&r)
+		firmwareOf(&r, &firmware)
 		seconds += r.Took.Seconds()
 		switch r.Outcome {
 		case rig.Pass:
@@ -61,7 +67,9 @@ func JUnit(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error
 		attr("tests", strconv.Itoa(all)), attr("failures", strconv.Itoa(fails)), attr("errors", strconv.Itoa(errs)),
 		attr("skipped", strconv.Itoa(aborted)), attr("time", seconds3(seconds)),
 	}
-	suites := xml.StartElement{Name: xml.Name{Local: "testsuites"}, Attr: append([]xml.Attr{attr("name", "resetrig")}, counts...)}
+	// Jenkins' schema (junit-10.xsd) has no skipped on testsuites.
+	outer := slices.DeleteFunc(slices.Clone(counts), func(a xml.Attr) bool { return a.Name.Local == "skipped" })
+	suites := xml.StartElement{Name: xml.Name{Local: "testsuites"}, Attr: append([]xml.Attr{attr("name", "resetrig")}, outer...)}
 	suite := xml.StartElement{Name: xml.Name{Local: "testsuite"}, Attr: append([]xml.Attr{attr("name", strings.TrimSpace(run.Run+" "+run.Scenario))}, counts...)}
 	if !run.Started.IsZero() {
 		suite.Attr = append(suite.Attr, attr("timestamp", run.Started.UTC().Format("2006-01-02T15:04:05")))
@@ -78,6 +86,9 @@ func JUnit(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error
 		if err := enc.EncodeToken(e); err != nil {
 			return err
 		}
+	}
+	if err := enc.Encode(junitAbout(about, firmware)); err != nil {
+		return err
 	}
 	for r, err := range records {
 		if all--; all < 0 {
@@ -104,6 +115,49 @@ func JUnit(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+type junitProperties struct {
+	XMLName    xml.Name        `xml:"properties"`
+	Properties []junitProperty `xml:"property"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+// junitAbout are the properties of the suite: what was run, and the rates that a
+// count of its cases alone would get wrong, since retries and controls are among
+// them.
+func junitAbout(s *sums, firmware []string) junitProperties {
+	var p junitProperties
+	add := func(name, value string) {
+		if value != "" {
+			p.Properties = append(p.Properties, junitProperty{name, clean(value)})
+		}
+	}
+	add("version", strings.Join(s.versions, ", "))
+	add("firmware", strings.Join(firmware, ", "))
+	for _, u := range s.units {
+		add("dut", identity(u))
+	}
+	o := s.Outcomes()
+	r := o.Rates(confidence)
+	add("judged", strconv.Itoa(o.Judged()))
+	add("fail_proven", strconv.Itoa(o.FailProven))
+	add("fail_presumed", strconv.Itoa(o.FailPresumed))
+	for _, one := range []struct {
+		name string
+		rate stats.Rate
+	}{{"fail_rate", r.FailLeftOut}, {"fail_rate_errors_counted", r.FailErrorsCount}} {
+		if one.rate.Known() {
+			add(one.name, decimal(one.rate.Value))
+			add(one.name+"_low", decimal(one.rate.Low))
+			add(one.name+"_high", decimal(one.rate.High))
+		}
+	}
+	return p
 }
 
 func testcase(r *rig.Record) (junitCase, error) {

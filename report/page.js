@@ -22,5 +22,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
     th.addEventListener("keydown", e => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); sort(); } });
   });
 }
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => { d.dataset.was = d.open; d.open = true; }));
-addEventListener("afterprint", () => document.querySelectorAll("details").forEach(d => { d.open = d.dataset.was === "true"; }));
+addEventListener("beforeprint", () => document.querySelectorAll("section > details").forEach(d => { d.dataset.was = d.open; d.open = true; }));
+addEventListener("afterprint", () => document.querySelectorAll("section > details").forEach(d => { d.open = d.dataset.was === "true"; }));

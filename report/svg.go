@@ -83,21 +83,37 @@ func (s scale) ticks(n int) []float64 {
 	}
 	var ts []float64
 	for v := math.Ceil(s.from/step-1e-9) * step; v <= s.to+step*1e-9; v += step {
-		ts = append(ts, math.Round(v/step)*step)
+		ts = append(ts, math.Round(v/step)*step+0) // + 0: no −0
 	}
 	return ts
 }
 
-func tick(v float64) string {
-	if a := math.Abs(v); a >= 10_000 {
+// tick is a round value on an axis whose values lie step apart.
+func tick(v, step float64) string {
+	if a := math.Abs(v); a >= 10_000 && step >= 1 {
 		return count(int(math.Round(v)))
 	}
-	return fmt.Sprintf("%.6g", v)
+	digits := 0
+	if step > 0 {
+		digits = max(0, -int(math.Floor(math.Log10(step)+1e-9)))
+	}
+	return fixed(v, min(digits, 9))
 }
 
-// bucketMost is how many stretches a trend is drawn of: what an eye can tell
-// apart on a page.
-const bucketMost = 240
+// step is how far ticks lie apart.
+func step(ts []float64) float64 {
+	if len(ts) < 2 {
+		return 1
+	}
+	return ts[1] - ts[0]
+}
+
+// Up to dotsMost values are drawn one by one, more as bucketMost stretches: what
+// an eye can tell apart on a page.
+const (
+	dotsMost   = 720
+	bucketMost = 180
+)
 
 // trend draws a measurement over the cycles: every value where there are few,
 // else the median and the extent of each stretch; with its limits, and with a
@@ -109,7 +125,9 @@ func trend(s *series, changes []stats.Change) template.HTML {
 	lo, hi := s.about.Min, s.about.Max
 	pad := (hi - lo) * .08
 	if pad == 0 {
-		pad = max(math.Abs(hi)*.01, 1e-6)
+		if pad = math.Abs(hi) * .01; pad == 0 {
+			pad = 1
+		}
 	}
 	// A limit is in the picture where it does not flatten what was measured.
 	var away []string
@@ -126,9 +144,10 @@ func trend(s *series, changes []stats.Change) template.HTML {
 		}
 	}
 	y := scale{lo - pad, hi + pad, h - bottom, top}
-	for _, v := range y.ticks(4) {
+	ticks := y.ticks(4)
+	for _, v := range ticks {
 		d.line("grid", left, y.at(v), w-right, y.at(v))
-		d.text("tick", left-6, y.at(v)+4, "end", tick(v))
+		d.text("tick", left-6, y.at(v)+4, "end", tick(v, step(ticks)))
 	}
 	for _, v := range x.ticks(8) {
 		if v == math.Trunc(v) {
@@ -138,7 +157,7 @@ func trend(s *series, changes []stats.Change) template.HTML {
 	}
 	d.line("axis", left, h-bottom, w-right, h-bottom)
 	d.text("tick", left-6, 12, "end", s.unit)
-	if len(s.values) <= bucketMost {
+	if len(s.values) <= dotsMost {
 		for i, v := range s.values {
 			d.dot("value", x.at(float64(s.cycles[i])), y.at(v), 2, "")
 		}
@@ -236,9 +255,10 @@ func timelineOf(r *rig.Record, from, to time.Duration, label string) template.HT
 	d := newDrawing(w, h, label)
 	x := scale{from.Seconds(), to.Seconds(), left, w - right}
 	bottom := top + row*float64(len(lanes))
-	for _, v := range x.ticks(10) {
+	ticks := x.ticks(10)
+	for _, v := range ticks {
 		d.line("grid", x.at(v), top, x.at(v), bottom)
-		d.text("tick", x.at(v), bottom+15, "middle", tick(v)+" s")
+		d.text("tick", x.at(v), bottom+15, "middle", tick(v, step(ticks))+" s")
 	}
 	for i, l := range lanes {
 		y := top + row*float64(i)
@@ -270,6 +290,9 @@ func mark(d *drawing, class string, x, y float64, title string) {
 	fmt.Fprintf(d, `<path class="%s" transform="translate(%s %s)" d="%s"><title>%s</title></path>`, class, px(x), px(y), path, html.EscapeString(title))
 }
 
+// seenSuffix marks the lane of a sense.
+const seenSuffix = " seen"
+
 // lanesOf are the lanes of a record, those without anything left out.
 func lanesOf(r *rig.Record) []lane {
 	var order []string
@@ -299,11 +322,14 @@ func lanesOf(r *rig.Record) []lane {
 		case "relay", "sense":
 			name := clean(e.Name)
 			if e.Kind == "sense" {
-				name += " seen"
+				name += seenSuffix
 			}
 			l := of(name)
 			if e.On && !was[name] {
 				on[name], was[name] = e.At, true
+			}
+			if _, told := was[name]; !e.On && !told { // on since before the cycle
+				was[name] = true
 			}
 			if !e.On && was[name] {
 				was[name] = false
@@ -314,7 +340,11 @@ func lanesOf(r *rig.Record) []lane {
 	endPhase(r.Took)
 	for name, still := range was {
 		if still {
-			by[name].spans = append(by[name].spans, laneSpan{from: on[name], to: r.Took, class: "lrelay", title: fmt.Sprintf("%s on from %.2f s", name, on[name].Seconds())})
+			class := "lrelay"
+			if strings.HasSuffix(name, seenSuffix) {
+				class = "lsense"
+			}
+			by[name].spans = append(by[name].spans, laneSpan{from: on[name], to: r.Took, class: class, title: fmt.Sprintf("%s on from %.2f s", name, on[name].Seconds())})
 		}
 	}
 	for _, b := range r.Beeps {

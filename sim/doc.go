@@ -3,8 +3,10 @@
 //
 // It knows how such a unit behaves: supply and hold-up, boot in phases, the
 // hold that takes a reset, flash writes, the buzzer and the noise around it,
-// HTTP, JSON-RPC, DHIP, logins and lockout, and how each of these goes wrong
-// (Faults). It does not know scenarios, verdicts or the client that will talk
+// logins and lockout, and how each of these goes wrong (Faults). That is one
+// plant for all; what speaks on the network is a brand's: Dahua's CGI, RPC2 and
+// DHIP, Hikvision's ISAPI, ONVIF, or a plain web server, each over TLS too, with
+// the oddities of its firmware (Quirks). It does not know scenarios, verdicts or the client that will talk
 // to it: everything it gives away goes through relays, senses, sound and the
 // network, in the forms in which a real bench gives it.
 //

@@ -100,7 +100,12 @@ func hostile(clock *jump, yes string, written *atomic.Int64) map[string]http.Han
 		"an entity": func(w http.ResponseWriter, _ *http.Request) {
 			_ = write(w, []byte(`<?xml version="1.0"?><!DOCTYPE x [<!ENTITY f "false"><!ENTITY g "&f;&f;&f;">]><ActivateStatus><Activated>&f;</Activated></ActivateStatus>`))
 		},
-		"deep": func(w http.ResponseWriter, _ *http.Request) { _ = write(w, []byte(strings.Repeat("<a>", 100000))) },
+		"a document type": func(w http.ResponseWriter, _ *http.Request) {
+			_ = write(w, []byte(strings.Replace(yes, "?>", "?><!DOCTYPE html>", 1)))
+		},
+		"text before it": func(w http.ResponseWriter, _ *http.Request) { _ = write(w, []byte("Warning: "+yes)) },
+		"text after it":  func(w http.ResponseWriter, _ *http.Request) { _ = write(w, []byte(yes+"Warning")) },
+		"deep":           func(w http.ResponseWriter, _ *http.Request) { _ = write(w, []byte(strings.Repeat("<a>", 100000))) },
 		"wide": func(w http.ResponseWriter, _ *http.Request) {
 			_ = write(w, []byte("<a>"+strings.Repeat("<b/>", 200000)+"</a>"))
 		},

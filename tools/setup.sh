@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what is missing of the Debian packages that the words on its command
-# line need: build (the microphone's program), test (a real capture path),
+# line need: build (the microphone's program), test (a real capture path, and a
+# web server that tests start themselves),
 # virtual (the emulated Raspberry Pi), gpiosim (the other virtual bench).
 set -euo pipefail
 
 declare -A packages=(
   [build]="gcc libc6-dev pkg-config portaudio19-dev"
-  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl"
+  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl"
   [virtual]="qemu-system-arm device-tree-compiler cpio kmod pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
   [gpiosim]="qemu-system-x86 gcc libc6-dev make cpio xz-utils"
 )
@@ -25,6 +26,11 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "Installing: ${missing[*]}"
+# The package would start its web server on port 80, now and at every boot.
+case " ${missing[*]} " in *" lighttpd "*)
+  "${as_root[@]}" mkdir -p /etc/systemd/system
+  [ -e /etc/systemd/system/lighttpd.service ] || "${as_root[@]}" ln -s /dev/null /etc/systemd/system/lighttpd.service ;;
+esac
 export DEBIAN_FRONTEND=noninteractive
 # Another apt may be at work: it is waited for.
 apt=("${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"resetrig/rig"
@@ -80,10 +81,14 @@ func signed(v float64) string {
 	if math.IsInf(v, 0) || math.IsNaN(v) {
 		return "unknown"
 	}
-	if v > 0 {
-		return "+" + number(v)
+	text := number(v)
+	if v != 0 && strings.Trim(text, "-0.") == "" {
+		text = strconv.FormatFloat(v, 'g', 2, 64)
 	}
-	return strings.Replace(number(v), "-", "−", 1)
+	if v > 0 {
+		return "+" + text
+	}
+	return strings.Replace(text, "-", "−", 1)
 }
 
 // pvalue is a probability as a person reads it.

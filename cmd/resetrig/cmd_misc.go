@@ -10,6 +10,7 @@ import (
 
 	"resetrig/config"
 	"resetrig/models"
+	"resetrig/report"
 	"resetrig/scenarios"
 )
 
@@ -51,12 +52,16 @@ func (a *app) scenariosCommand() *cobra.Command {
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "schema bench|scenario|model|calibration|plan",
-		Short:     "The JSON Schema of a kind of file, for editors",
+		Use:       "schema bench|scenario|model|calibration|plan|record",
+		Short:     "The JSON Schema of a kind of file, for editors, and of a record",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: config.SchemaKinds(),
+		ValidArgs: append(config.SchemaKinds(), "record"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			data, err := config.Schema(args[0])
+			schema := config.Schema
+			if args[0] == "record" {
+				schema = func(string) ([]byte, error) { return report.RecordSchema() }
+			}
+			data, err := schema(args[0])
 			if err != nil {
 				return usage(err)
 			}

@@ -162,7 +162,7 @@ its default state.
 	for _, c := range []*cobra.Command{
 		a.demoCommand(), a.runCommand(), a.soakCommand(), a.checkCommand(), a.listenCommand(), a.calibrateCommand(),
 		a.nvrCommand(), a.simCommand(), a.safeCommand(),
-		a.listCommand(), a.reportCommand(), a.storeCommand(), a.serviceCommand(),
+		a.listCommand(), a.reportCommand(), a.compareCommand(), a.storeCommand(), a.serviceCommand(),
 		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(),
 	} {
 		root.AddCommand(c)

@@ -19,8 +19,9 @@ func soakShort(t *trial) error { return soak(t, 4, 0) }
 // soakLong is thirty minutes of guest time: a cycle takes 65 s.
 func soakLong(t *trial) error { return soak(t, 28, 30*time.Minute) }
 
-// memory is what the program holds after a cycle, in kB.
-type memory struct{ rig, mic int }
+// memory is what the program holds after a cycle, in kB: resident, and of that
+// its own, without the pages of its files.
+type memory struct{ rig, own, mic int }
 
 // soak runs that many cycles, which must last that long, and wants each of them
 // in the books, no sound lost, and no memory either.
@@ -46,13 +47,13 @@ func soak(t *trial, cycles int, least time.Duration) error {
 			return err
 		}
 		if done := len(list); done > len(used) {
-			m := memory{rig: resident(p.cmd.Process.Pid)}
+			m := memory{rig: held(p.cmd.Process.Pid, "VmRSS:"), own: held(p.cmd.Process.Pid, "RssAnon:")}
 			for _, c := range children(p.cmd.Process.Pid) {
-				m.mic += resident(c)
+				m.mic += held(c, "VmRSS:")
 			}
 			used = append(used, m)
-			fmt.Printf("    %s: cycle %d of %d after %.0f s: %s, resident %d kB, the microphone's process %d kB\n",
-				t.name, done, cycles, time.Since(began).Seconds(), list[done-1].Outcome, m.rig, m.mic)
+			fmt.Printf("    %s: cycle %d of %d after %.0f s: %s, resident %d kB, of it %d kB its own; the microphone's process %d kB\n",
+				t.name, done, cycles, time.Since(began).Seconds(), list[done-1].Outcome, m.rig, m.own, m.mic)
 		}
 		if time.Since(began) > time.Duration(cycles)*cycleWithin {
 			return fmt.Errorf("%d of %d cycles after %v", len(used), cycles, time.Since(began))
@@ -163,14 +164,14 @@ func (t *trial) booked(cycles int) error {
 // whole is text up to its last line's end.
 func whole(s string) string { return s[:strings.LastIndex(s, "\n")+1] }
 
-// resident is a process's memory in kB.
-func resident(pid int) int {
+// held is a figure of a process's memory in kB (proc(5), status).
+func held(pid int, what string) int {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, what); ok {
 			n, _ := strconv.Atoi(strings.Fields(rest)[0])
 			return n
 		}

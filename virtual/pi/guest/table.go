@@ -53,6 +53,7 @@ func benchmarks(t *trial) error {
 		if n > 1 && n <= len(f.memory) {
 			first, then := f.memory[0], f.memory[n-1]
 			row(fmt.Sprintf("resident after cycle %d", n), fmt.Sprintf("%d kB", then.rig), fmt.Sprintf("after cycle 1: %d kB", first.rig))
+			row(fmt.Sprintf("of it its own, after cycle %d", n), fmt.Sprintf("%d kB", then.own), fmt.Sprintf("after cycle 1: %d kB", first.own))
 			row(fmt.Sprintf("the microphone's process after cycle %d", n), fmt.Sprintf("%d kB", then.mic), fmt.Sprintf("after cycle 1: %d kB", first.mic))
 		}
 	}

@@ -2,7 +2,10 @@ package nvr
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/icholy/digest"
 
 	"resetrig/rig"
 )
@@ -53,3 +56,6 @@ func (k Speaking) Scope(function string, tables []string) []string {
 
 // NeighbourIn reads a table of the kernel's form.
 func NeighbourIn(table, ip, iface string) (string, bool) { return neighbourIn(table, ip, iface) }
+
+// FindChallenge is the challenge that is answered.
+func FindChallenge(h http.Header) (*digest.Challenge, error) { return findChallenge(h) }

@@ -79,6 +79,10 @@ type Soak struct {
 // ErrStopRule is wrapped by the error of a series that a rule stopped.
 var ErrStopRule = errors.New("the soak was stopped by its own rule")
 
+// ErrEnded is wrapped, beside ErrStopRule, by the error of a series that a person
+// ended between two cycles.
+var ErrEnded = errors.New("ended on request")
+
 // ErrFinished is returned by a resumed series that has nothing left to do.
 var ErrFinished = errors.New("the soak has ended already: nothing is left of its plan")
 
@@ -147,8 +151,8 @@ func (s *Soak) series(ctx context.Context, a *rig.Armed) error {
 			return err
 		}
 		if s.ended {
-			s.books.tally.Stopped = "ended on request"
-			return fmt.Errorf("%w: %s", ErrStopRule, s.books.tally.Stopped)
+			s.books.tally.Stopped = ErrEnded.Error()
+			return fmt.Errorf("%w: %w", ErrStopRule, ErrEnded)
 		}
 		rec, err := s.attempt(ctx, a)
 		switch {

@@ -102,7 +102,7 @@ func (s *Store) unfinished(ctx context.Context, q interface {
 }, run int64,
 ) ([]openCycle, error) {
 	rows, err := q.QueryContext(ctx, `SELECT c.id, r.id, c.n, c.attempt, c.control, coalesce(nullif(c.scenario, ''), r.scenario),
-			c.started, r.bench, r.version, coalesce(r.frozen ->> '$.scenario', ''), r.seq, r.ended IS NOT NULL,
+			c.started, r.bench, r.version, coalesce(r.frozen ->> ('$."source:' || c.scenario || '"'), r.frozen ->> '$.scenario', ''), r.seq, r.ended IS NOT NULL,
 			c.phase, c.operations
 		FROM cycles c JOIN runs r ON r.seq = c.run
 		WHERE NOT EXISTS (SELECT 1 FROM records d WHERE d.cycle = c.seq) AND (?1 = 0 OR r.seq = ?1)

@@ -30,6 +30,9 @@ const (
 	frozenBenchFile = "bench-file" // where the bench file is; "" is the simulated bench
 	frozenHash      = "hash"
 	frozenVersion   = "version"
+	// frozenSource and a scenario's name: its text, for the record of a cycle that
+	// is interrupted (store.CloseInterrupted).
+	frozenSource = "source:"
 )
 
 // freeze collects the texts. Secrets are not in them.
@@ -49,9 +52,9 @@ func freeze(cfg *config.Bench, model *config.Model, file string, plan *config.Pl
 		for n, e := range list {
 			name := fmt.Sprintf("%s %d, %s", []string{"scenario", "control"}[i], n+1, e.Scenario.Name)
 			f[name] = e.Scenario.Source
+			f[frozenSource+e.Scenario.Name] = e.Scenario.Source
 		}
 	}
-	f["scenario"] = sp.Scenarios[0].Scenario.Source // an interrupted cycle's record has it from here
 	f["bench"], err = benchText(cfg, file)
 	if err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func changed(was, is map[string]string) string {
 	names := map[string]bool{}
 	for _, m := range []map[string]string{was, is} {
 		for name := range m {
-			names[name] = name != frozenHash && name != frozenVersion && name != "scenario"
+			names[name] = name != frozenHash && name != frozenVersion && !strings.HasPrefix(name, frozenSource)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {

@@ -293,7 +293,7 @@ func exitOf(res result, err error) int {
 	switch {
 	case errors.As(err, &unsafe):
 		return exitUnsafe
-	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency):
+	case errors.Is(err, rig.ErrStop), errors.Is(err, rig.ErrEmergency), errors.Is(err, soak.ErrEnded):
 		return exitAborted
 	case t.Fails() > 0:
 		return exitFail

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"resetrig/config"
 	"resetrig/rig"
+	"resetrig/sim"
 	"resetrig/soak"
 	"resetrig/store"
 )
@@ -216,4 +218,60 @@ func frozenPlan(t *testing.T, run store.Run) soak.Plan {
 		t.Fatal(err)
 	}
 	return sp
+}
+
+// On real lines: killed in a press, which stays closed; the resumed soak opens it
+// before anything else, books what it knows of the interrupted cycle and goes
+// on. While it runs nobody else can have the bench.
+func TestResumeOpensThePressFirst(t *testing.T) {
+	t.Parallel()
+	r := startRecorder(t, t.TempDir(), "", "--powered")
+	scenario := filepath.Join(r.dir, "pressing.yaml")
+	if err := os.WriteFile(scenario, []byte(pressing), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--state", r.state, "soak", scenario, "--bench", r.bench, "--cycles", "3")
+	r.until("pressed", p, func(tr sim.Truth) bool { return tr.Shorted })
+	if code, _, errs := r.resetrig("soak", scenario, "--bench", r.bench, "--cycles", "1"); code != exitError || !strings.Contains(errs, fmt.Sprintf("in use by another resetrig (process %d)", p.Process.Pid)) {
+		t.Errorf("a second program: exit code %d\n%s", code, errs)
+	}
+	if !r.truth().Shorted {
+		t.Error("the second program touched the lines")
+	}
+	time.Sleep(100 * time.Millisecond) // its mark is on its way
+	_ = p.Process.Kill()
+	p.code()
+	if !r.truth().Shorted {
+		t.Fatal("the press opened by itself: this proves nothing")
+	}
+
+	p = start(t, "--state", r.state, "soak", "--resume", "--bench", r.bench)
+	r.until("opened", p, func(tr sim.Truth) bool { return !tr.Shorted })
+	r.until("pressed again", p, func(tr sim.Truth) bool { return tr.Shorted })
+	_ = p.Process.Signal(syscall.SIGTERM)
+	if code := p.code(); code != exitAborted {
+		t.Errorf("exit code %d\n%s", code, p.err)
+	}
+	if r.truth().Shorted {
+		t.Error("the pins are shorted after the stop")
+	}
+	db, err := store.Open(filepath.Join(r.state, "resetrig.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	cs, err := db.Cycles(t.Context(), store.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cs) != 2 || cs[1].Cycle != 1 || cs[1].Reason != rig.ReasonInterrupted || cs[1].Phase != "act" || cs[0].Cycle != 2 || cs[0].Reason != rig.ReasonStopped {
+		t.Fatalf("the books: %+v", cs)
+	}
+	rec, err := db.Record(t.Context(), cs[1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec.Operations["reset"] != 1 || !strings.Contains(rec.Text, "phase act") || !strings.Contains(rec.Source, "scenario: pressing") {
+		t.Errorf("the interrupted cycle: operations %v, %q, source %q", rec.Operations, rec.Text, rec.Source)
+	}
 }

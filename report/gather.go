@@ -38,7 +38,7 @@ type series struct {
 
 func (s *series) add(m rig.Measurement, cycle int) {
 	if s.n == 0 {
-		s.unit, s.min, s.max, s.stride = m.Unit, m.Min, m.Max, 1
+		s.unit, s.min, s.max, s.stride = clean(m.Unit), m.Min, m.Max, 1
 	} else if !same(s.min, m.Min) || !same(s.max, m.Max) {
 		s.vary, s.min, s.max = true, m.Min, m.Max
 	}

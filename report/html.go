@@ -176,7 +176,9 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 		})
 	}
 	p.RowsLeft = g.rows.n - len(g.rows.first)
-	p.Sources = g.sources
+	for _, s := range g.sources {
+		p.Sources = append(p.Sources, cleanLines(s))
+	}
 	return p
 }
 

@@ -111,6 +111,15 @@ func clean(s string) string {
 	}, s)
 }
 
+// cleanLines is clean for a text of several lines.
+func cleanLines(s string) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\t", "    "), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(clean(l), " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
 // short is clean, cut where it is longer than anybody reads on a terminal.
 func short(s string) string {
 	const most = 400

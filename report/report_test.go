@@ -149,14 +149,14 @@ func soak(n int) iter.Seq2[rig.Record, error] {
 				r = cycle(i, 2, rnd)
 			case i%2000 == 13:
 				r.Outcome, r.Reason, r.Text = rig.Aborted, rig.ReasonInterrupted, "the program died within the cycle"
-				r.Took, r.Measurements, r.Beeps = 0, nil, nil
+				r.Took, r.Measurements, r.Beeps = 0, []rig.Measurement{}, []rig.BeepRecord{}
 			}
 			if !yield(r, nil) {
 				return
 			}
 			if i%50 == 0 {
 				c := cycle(i/50, 1, rnd)
-				c.ID, c.Scenario, c.Control, c.Beeps, c.Measurements = "c"+c.ID, "control-short-press", true, nil, nil
+				c.ID, c.Scenario, c.Control, c.Beeps, c.Measurements = "c"+c.ID, "control-short-press", true, []rig.BeepRecord{}, []rig.Measurement{}
 				if i == 250 {
 					c.Outcome, c.Reason, c.Text = rig.Error, rig.ReasonControl, "a control must end still marked: marker/name: wanted rig-7f3a90, saw NVR"
 				}

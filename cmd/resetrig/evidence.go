@@ -29,7 +29,7 @@ type evidence struct{ state string }
 // the act until after the release. What is no longer there is left out: it may
 // have been moved to an archive.
 func (e evidence) Show(r rig.Record) (s report.Shown, err error) {
-	if r.ID == "" || r.ID != filepath.Base(r.ID) {
+	if r.ID != filepath.Base(r.ID) || !filepath.IsLocal(r.ID) {
 		return s, errors.New("the record's ID is no name of a folder")
 	}
 	if r.Sound == nil || r.Sound.File != filepath.Base(r.Sound.File) {

@@ -103,6 +103,10 @@ func (q *sequence) step(s rig.Step) {
 		q.needs(s.Since, "restarted")
 		q.where["restarted"] = q.at
 	case rig.FactoryReset:
+		if s.WrongPassword {
+			q.where["wrong-password"] = q.at
+			break
+		}
 		if q.reset != nil {
 			q.bad("the recorder is reset already", "one cycle has one reset: remove one of the two")
 		}
@@ -159,6 +163,9 @@ func (q *sequence) verdict(sc *rig.Scenario) {
 	case !sc.Control && !isJudged:
 		q.d.bad(path{"assert"}, "nothing judges the default state", "add - default-state")
 	}
+	if wrong, ok := q.where["wrong-password"]; ok && !sc.Control {
+		q.d.bad(wrong, "a reset with a wrong password must be refused, and this is no control", "add control: true, or remove with: wrong-password")
+	}
 	if sc.Control && q.reset != nil {
 		q.d.bad(path{"control"}, "a control must not reset, and act has a factory-reset", "remove one of the two")
 	}
@@ -181,7 +188,7 @@ func (q *sequence) functions(def path) {
 	if len(reset) == 0 || q.marked == nil {
 		return
 	}
-	within, outside := false, q.marked.Password
+	within, outside := false, q.marked.Password || q.marked.User
 	tables := slices.Collect(maps.Keys(q.marked.Config))
 	if q.marked.Name {
 		tables = append(tables, "General.MachineName")

@@ -53,7 +53,7 @@ var beyondSchema = map[string][]string{
 		"scenario/restarted-since-nothing", "scenario/mark-twice", "scenario/default-state-without-mark", "scenario/nothing-judged",
 		"scenario/still-marked-without-control", "scenario/control-without-still-marked", "scenario/control-wants-default",
 		"scenario/control-with-reset", "scenario/persists-before-default", "scenario/factory-reset-twice", "scenario/functions-differ",
-		"scenario/functions-twice", "scenario/functions-not-marked", "scenario/functions-all-marked",
+		"scenario/functions-twice", "scenario/wrong-password-no-control", "scenario/wrong-password-functions", "scenario/factory-reset-nothing", "scenario/functions-not-marked", "scenario/functions-all-marked",
 	},
 }
 

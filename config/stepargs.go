@@ -66,7 +66,11 @@ type persistsArgs struct {
 
 type functionsArgs struct {
 	Functions []string `yaml:"functions" jsonschema:"required,minItems=1" jsonschema_description:"the configuration tables, like [General]"`
-	reset     bool
+}
+
+type resetArgs struct {
+	Functions []string `yaml:"functions" jsonschema:"minItems=1" jsonschema_description:"the configuration tables, like [General]; everything otherwise"`
+	With      string   `yaml:"with" jsonschema:"enum=wrong-password" jsonschema_description:"wrong-password: a reset of everything, sent with a password that is not the recorder's, which must refuse it; for a control"`
 }
 
 type execArgs struct {
@@ -98,11 +102,9 @@ func (a *restartedArgs) step() rig.Step {
 func (a *persistsArgs) step() rig.Step {
 	return rig.Persists{Off: a.Off, Within: a.Within, Stable: a.Stable}
 }
-func (a *functionsArgs) step() rig.Step {
-	if a.reset {
-		return rig.FactoryReset{Functions: a.Functions}
-	}
-	return rig.DefaultState{Functions: a.Functions}
+func (a *functionsArgs) step() rig.Step { return rig.DefaultState{Functions: a.Functions} }
+func (a *resetArgs) step() rig.Step {
+	return rig.FactoryReset{Functions: a.Functions, WrongPassword: a.With != ""}
 }
 func (a *execArgs) step() rig.Step { return rig.Exec{Argv: a.Run, Within: a.Within} }
 
@@ -115,13 +117,15 @@ var (
 func (d *document) listed(a args, p path) {
 	switch a := a.(type) {
 	case *functionsArgs:
-		if found, _ := d.find(p.to("functions")); found != nil && len(found.Content) == 0 && !d.reported(p.to("functions")) {
-			d.bad(p.to("functions"), "the list is empty", "name a table, like [General]; leave the step's keys out to mean everything")
-		}
-		for i, f := range a.Functions {
-			if !tableName.MatchString(f) || slices.Index(a.Functions, f) < i {
-				d.bad(p.to("functions", strconv.Itoa(i)), fmt.Sprintf("%q is no table's name, or is named twice", f), "write each table once, like General")
-			}
+		d.tables(a.Functions, p)
+	case *resetArgs:
+		d.tables(a.Functions, p)
+		found, _ := d.find(p.to("functions"))
+		switch {
+		case a.With != "" && found != nil:
+			d.bad(p.to("functions"), "a wrong password is tried with a reset of everything", "remove functions, or with")
+		case a.With == "" && found == nil && !d.reported(p.to("with")):
+			d.bad(p, "it says neither what nor with what", "write factory-reset: all, or {functions: [General]}")
 		}
 	case *execArgs:
 		if found, _ := d.find(p.to("run")); found != nil && (len(found.Content) == 0 || a.Run != nil && strings.TrimSpace(a.Run[0]) == "") && !d.reported(p.to("run")) {
@@ -154,6 +158,18 @@ func (d *document) listed(a args, p path) {
 	case *persistsArgs:
 		if a.Within > 0 && a.Stable >= a.Within {
 			d.bad(p.to("stable"), fmt.Sprintf("%v does not fit into within, %v", a.Stable, a.Within), "the time to be stable is part of within: make that longer")
+		}
+	}
+}
+
+// tables checks the names of configuration tables.
+func (d *document) tables(names []string, p path) {
+	if found, _ := d.find(p.to("functions")); found != nil && len(found.Content) == 0 && !d.reported(p.to("functions")) {
+		d.bad(p.to("functions"), "the list is empty", "name a table, like [General]; leave the step's keys out to mean everything")
+	}
+	for i, f := range names {
+		if !tableName.MatchString(f) || slices.Index(names, f) < i {
+			d.bad(p.to("functions", strconv.Itoa(i)), fmt.Sprintf("%q is no table's name, or is named twice", f), "write each table once, like General")
 		}
 	}
 }

@@ -51,7 +51,7 @@ func stepKinds() []stepKind {
 		{word: "release", phases: []string{"act"}, about: "opens the reset pins",
 			short: func(t string) rig.Step { return rig.ReleaseRelay{Relay: t} }},
 		{word: "factory-reset", phases: []string{"act"}, about: "resets over the network: all, or the functions named",
-			short: func(string) rig.Step { return rig.FactoryReset{} }, words: []string{"all"}, args: func() args { return &functionsArgs{reset: true} }},
+			short: func(string) rig.Step { return rig.FactoryReset{} }, words: []string{"all"}, args: func() args { return &resetArgs{} }},
 		{word: "hear", phases: []string{"act", "assert"}, about: "judges the beeps of a window of the timeline; it never waits", args: func() args { return &hearArgs{} }},
 		{word: "exec", phases: anywhere, about: "runs a program of the lab", args: func() args { return &execArgs{} }},
 		{word: "restarted", phases: []string{"assert"}, about: "the recorder restarted, answers, and goes on answering", args: func() args { return &restartedArgs{Since: "latest"} }},

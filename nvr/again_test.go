@@ -44,7 +44,9 @@ var spoil = map[string]func(u *unit, w http.ResponseWriter, r *http.Request){
 
 // answer is the unit's own to an authorised request, or to one without a login.
 func (u *unit) answer(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/OutsideCmd" {
+	if strings.HasPrefix(r.URL.Path, "/RPC2") && u.rpc != nil {
+		u.speak(w, r)
+	} else if r.URL.Path == "/OutsideCmd" {
 		u.outside(w, r)
 	} else if u.authorised(w, r) {
 		u.cgi(w, r)
@@ -103,15 +105,19 @@ func TestOneBadAnswer(t *testing.T) {
 		},
 	}
 	for name, o := range ops {
-		for _, gen := range []string{nvr.Old, nvr.New} {
+		for _, gen := range []string{nvr.Old, nvr.New, nvr.Old + " rpc2", nvr.New + " rpc2"} {
 			run := func(t *testing.T, k int, how func(*unit, http.ResponseWriter, *http.Request)) (map[string]rig.CheckOutcome, error, bool) {
 				t.Helper()
-				b := newBench(t, gen)
+				b := newBench(t, gen[:3])
+				if gen != gen[:3] {
+					b.u.newRPC()
+				}
 				_, ask := o(t, b)
 				n, hit := 0, false
 				b.u.do(func() {
 					b.u.hook = func(w http.ResponseWriter, r *http.Request) bool {
-						if r.URL.Path != "/OutsideCmd" && r.Header.Get("Authorization") == "" {
+						rpc := strings.HasPrefix(r.URL.Path, "/RPC2") && b.u.rpc != nil
+						if r.URL.Path != "/OutsideCmd" && !rpc && r.Header.Get("Authorization") == "" {
 							return false
 						}
 						if n++; n != k {

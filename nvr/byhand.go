@@ -86,6 +86,12 @@ func (d *Device) State(ctx context.Context) State {
 // asItIs are the checks of State.
 func (e *examination) asItIs(ctx context.Context, sight rig.Sight, g glance) error {
 	if e.d.dialect.can().proof == byInit {
+		if g.loginTells {
+			var err error
+			if sight, g, err = e.d.askByLogin(ctx, sight, g, e.m); err != nil {
+				return err
+			}
+		}
 		e.identity()
 		c := rig.Check{Name: "init-state", Kind: rig.AboutInit, Wanted: "uninitialised", Seen: initText(sight, g), Outcome: rig.CheckFail}
 		switch sight.Init {

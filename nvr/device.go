@@ -93,6 +93,7 @@ var (
 	_ rig.Marker      = (*Device)(nil)
 	_ rig.Judge       = (*Device)(nil)
 	_ rig.Resetter    = (*Device)(nil)
+	_ rig.Refuser     = (*Device)(nil)
 )
 
 // Open checks the options and returns the device. It sends nothing.
@@ -157,7 +158,7 @@ func (d *Device) DUT() rig.DUT {
 		u.Marker = d
 	}
 	if d.dialect.can().reset {
-		u.Resetter = d
+		u.Resetter, u.Refuser = d, d
 	}
 	return u
 }

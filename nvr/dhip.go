@@ -97,14 +97,15 @@ func dhipFrame(msg []byte) []byte {
 	return append(b, msg...)
 }
 
-// dhipMessage checks the header and gives what follows it, without the NUL
-// that some units end it with.
+// dhipMessage checks the header and gives what follows it, without the NUL that
+// some units end it with. A header was seen that is longer than it says, and
+// lengths that are zero: zeros before the message are not part of it.
 func dhipMessage(b []byte) ([]byte, error) {
 	if len(b) < dhipHeader || binary.LittleEndian.Uint32(b) != dhipHeader || string(b[4:8]) != "DHIP" {
 		return nil, fmt.Errorf("%w: no DHIP header", rig.ErrGarbage)
 	}
-	msg := b[dhipHeader:]
-	if n := binary.LittleEndian.Uint64(b[16:]); n < uint64(len(msg)) {
+	msg := bytes.TrimLeft(b[dhipHeader:], "\x00")
+	if n := binary.LittleEndian.Uint64(b[16:]); n > 0 && n < uint64(len(msg)) {
 		msg = msg[:n]
 	}
 	return bytes.TrimRight(msg, "\x00\r\n "), nil

@@ -88,7 +88,6 @@ type abilities struct {
 	provision  bool // it creates the first account
 	identifies bool // it tells who answers without a login, by some discovery
 	defaults   bool // it tells the factory's values of a table
-	loginTells bool // a login tells the init state too
 }
 
 // unable is a dialect that can do none of what is optional; others embed it.
@@ -142,6 +141,8 @@ type glance struct {
 	// said. initBy names the question, for the check.
 	init   int
 	initBy string
+	// loginTells: nothing says it without a login, and a login does.
+	loginTells bool
 }
 
 // initState joins the two witnesses of the initialised state. The bits of a

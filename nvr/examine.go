@@ -34,14 +34,29 @@ func (r *reader) table(ctx context.Context, name string) (map[string]string, err
 	if err != nil {
 		return nil, err
 	}
+	t = veiled(t)
+	r.tables[name] = t
+	return t, nil
+}
+
+// veiled replaces, in place, the values of keys that name a secret.
+func veiled(t map[string]string) map[string]string {
 	for k, v := range t {
 		if v != "" && isSecret(k) {
 			h := sha256.Sum256([]byte(v))
 			t[k] = "sha256:" + hex.EncodeToString(h[:6])
 		}
 	}
-	r.tables[name] = t
-	return t, nil
+	return t
+}
+
+// factory is one table as the factory has it, read and compared as any other.
+func (r *reader) factory(ctx context.Context, name string) (map[string]string, error) {
+	t, err := r.d.dialect.defaults(ctx, r.s, name)
+	if err != nil {
+		return nil, err
+	}
+	return r.d.ofTable(veiled(t), name), nil
 }
 
 // isSecret reports whether a configuration key names a password.

@@ -59,6 +59,7 @@ type unit struct {
 	requests  []string
 	hook      func(w http.ResponseWriter, r *http.Request) bool // true: handled
 	agreed    bool
+	rpc       *rpcUnit // nil: it speaks no JSON-RPC
 }
 
 func newUnit(t *testing.T, gen string) *unit {
@@ -122,7 +123,9 @@ func (u *unit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/":
 		fmt.Fprint(w, "<html>login</html>")
-	case r.URL.Path == "/OutsideCmd" && u.gen == nvr.New:
+	case strings.HasPrefix(r.URL.Path, "/RPC2") && u.rpc != nil:
+		u.speak(w, r)
+	case r.URL.Path == "/OutsideCmd" && u.gen == nvr.New && (u.rpc == nil || !u.rpc.mute):
 		u.outside(w, r)
 	case strings.HasPrefix(r.URL.Path, "/cgi-bin/"):
 		if u.authorised(w, r) {
@@ -212,6 +215,7 @@ func (u *unit) authorised(w http.ResponseWriter, r *http.Request) bool {
 		a2 := md5hex(r.Method + ":" + r.URL.RequestURI())
 		want := md5hex(strings.Join([]string{a1, p["nonce"], p["nc"], p["cnonce"], p["qop"], a2}, ":"))
 		// A nonce is good once.
+		known = known && (u.rpc == nil || !u.rpc.deaf)
 		ok = known && want == p["response"] && p["nonce"] == fmt.Sprint("n", u.nonce) && p["uri"] == r.URL.RequestURI()
 		u.nonce++
 	}
@@ -283,6 +287,14 @@ func (u *unit) cgi(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		write(func() { u.accounts[q.Get("name")] = q.Get("pwd") })
+	case "getUserInfoAll":
+		for i, name := range u.names() {
+			fmt.Fprintf(w, "users[%d].Group=admin\r\nusers[%d].Name=%s\r\nusers[%d].Reserved=true\r\n", i, i, name, i)
+		}
+	case "addUser":
+		write(func() { u.accounts[q.Get("user.Name")] = q.Get("user.Password") })
+	case "deleteUser":
+		write(func() { delete(u.accounts, q.Get("name")) })
 	case "resetSystemEx":
 		if u.dropReset {
 			u.reset()

@@ -16,7 +16,7 @@ import (
 // after a login, or by the hardware address in its configuration.
 
 // errUnproven is a unit that answers and does not show who it is.
-var errUnproven = errors.New("nothing proves which unit answers")
+var errUnproven = rig.ErrUnidentified
 
 // isUnit demands a proof: something known in both, and no contradiction.
 func isUnit(a, b rig.Identity) bool {

@@ -32,6 +32,9 @@ func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) 
 	default:
 		err = e.oldGeneration(ctx)
 	}
+	if err == nil {
+		err = e.uptime(ctx, spec.Since)
+	}
 	return e.done(err)
 }
 
@@ -39,6 +42,12 @@ func (d *Device) Default(ctx context.Context, m rig.Mark, spec rig.DefaultSpec) 
 // provisioned, so that its configuration can be looked at.
 func (e *examination) newGeneration(ctx context.Context, sight rig.Sight, g glance) error {
 	d := e.d
+	if sight.Init == rig.InitUnknown && g.loginTells {
+		var err error
+		if sight, g, err = d.askByLogin(ctx, sight, g, e.m); err != nil {
+			return err
+		}
+	}
 	e.identity()
 	c := rig.Check{Name: "init-state", Kind: rig.AboutInit, Wanted: "uninitialised", Seen: initText(sight, g)}
 	switch {
@@ -99,6 +108,10 @@ func (e *examination) provision(ctx context.Context) error {
 	}
 	e.d.judged = e.m.ID
 	s, c, err := e.d.giveAccount(ctx)
+	if errors.Is(err, rig.ErrUnsupported) { // it takes no account from here: its configuration stays unseen
+		e.d.judged, e.blocked = "", err
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -268,7 +281,13 @@ func (e *examination) values(ctx context.Context) error {
 // gone asks for every marked value but the password.
 func (e *examination) gone(ctx context.Context) error {
 	for _, v := range e.m.Values {
-		if v.What == whatPassword {
+		switch v.What {
+		case whatPassword:
+			continue
+		case whatUser:
+			if err := e.userIs(ctx, v, false); err != nil {
+				return err
+			}
 			continue
 		}
 		c := rig.Check{Name: "marker/" + v.What, Kind: rig.AboutMarker, Wanted: fmt.Sprintf("no longer %q", v.Is)}
@@ -361,7 +380,12 @@ func (d *Device) Holds(ctx context.Context, m rig.Mark) ([]rig.Check, error) {
 		c := rig.Check{Name: "default-login", Kind: rig.AboutLogin, Wanted: fmt.Sprintf("the default account %q is still accepted", d.model.Accounts[0].User)}
 		err = e.tryLogin(ctx, c, d.model.Accounts[0], d.insist)
 	default:
-		err = e.newHolds(ctx, sight, g)
+		if g.loginTells {
+			sight, g, err = d.askByLogin(ctx, sight, g, m)
+		}
+		if err == nil {
+			err = e.newHolds(ctx, sight, g)
+		}
 	}
 	if err == nil {
 		e.identity()
@@ -421,3 +445,38 @@ func initText(s rig.Sight, g glance) string {
 }
 
 func (d *Device) canProvision() bool { return d.dialect.can().provision }
+
+// askByLogin asks for the init state where nothing says it without a login: an
+// uninitialised unit answers any with a code of its own, which it counts as no
+// refusal. What is tried is a login that the unit should take; another one would
+// cost a refusal where it is initialised.
+func (d *Device) askByLogin(ctx context.Context, sight rig.Sight, g glance, m rig.Mark) (rig.Sight, glance, error) {
+	c, err := d.markedLogin(m)
+	if err == nil && c == nil {
+		var all []rig.Credential
+		if all, err = d.candidates(); err == nil && len(all) > 0 {
+			c = &all[0]
+		}
+	}
+	if err != nil || c == nil {
+		return sight, g, err
+	}
+	_, err = d.login(ctx, *c)
+	switch {
+	case err == nil:
+		g.init, g.initBy = 2, "a login is accepted"
+	case errors.Is(err, errUninitialised):
+		g.init, g.initBy = 1, fmt.Sprintf("the login is answered with code %d: not initialised", codeUninitialised)
+	case context.Cause(ctx) != nil, errors.Is(err, rig.ErrWrongUnit):
+		return sight, g, err
+	default:
+		g.initBy = err.Error()
+		return sight, g, nil
+	}
+	sight = d.sight(g)
+	if sight.Init == rig.InitUninitialised && d.lastInit != sight.Init {
+		d.changed()
+	}
+	d.lastInit = sight.Init
+	return sight, g, nil
+}

@@ -32,7 +32,7 @@ func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.hangUp(ctx)
-	if !spec.Password && !spec.Name && len(spec.Config) == 0 {
+	if !spec.Password && !spec.Name && !spec.User && len(spec.Config) == 0 {
 		return rig.Mark{}, errors.New("mark: nothing to mark")
 	}
 	if !d.dialect.can().mark {
@@ -59,6 +59,13 @@ func (d *Device) Mark(ctx context.Context, spec rig.MarkSpec) (rig.Mark, error) 
 	values, err := d.markValues(ctx, s, spec)
 	if err != nil {
 		return rig.Mark{}, err
+	}
+	if spec.User {
+		v, err := d.markUser(ctx, s)
+		if err != nil {
+			return rig.Mark{}, err
+		}
+		values = append(values, v)
 	}
 	m := rig.Mark{Values: values}
 	if spec.Password {
@@ -212,6 +219,16 @@ func (d *Device) setPassword(ctx context.Context, s *session, to rig.Credential)
 func (d *Device) proveValues(ctx context.Context, s *session, values []rig.MarkedValue) error {
 	r := d.reader(s)
 	for _, v := range values {
+		if v.What == whatUser {
+			there, seen, err := (&examination{d: d, r: r}).hasUser(ctx, v.Is, true)
+			if err == nil && !there {
+				err = fmt.Errorf("%w: want an account %s, seen %s", ErrUnproven, v.Is, seen)
+			}
+			if err != nil {
+				return fmt.Errorf("mark user: read back: %w", err)
+			}
+			continue
+		}
 		got, err := r.confirm(ctx, d.keyOf(v.What), v.Is)
 		if err != nil {
 			return fmt.Errorf("mark %s: read back: %w", v.What, err)
@@ -252,7 +269,13 @@ func (d *Device) StillMarked(ctx context.Context, m rig.Mark) ([]rig.Check, erro
 	}
 	e.identity()
 	for _, v := range m.Values {
-		if v.What == whatPassword {
+		switch v.What {
+		case whatPassword:
+			continue
+		case whatUser:
+			if err := e.userIs(ctx, v, true); err != nil {
+				return e.done(err)
+			}
 			continue
 		}
 		c := rig.Check{Name: "marker/" + v.What, Kind: rig.AboutMarker, Wanted: wantedStill(v)}
@@ -265,8 +288,11 @@ func (d *Device) StillMarked(ctx context.Context, m rig.Mark) ([]rig.Check, erro
 }
 
 func wantedStill(v rig.MarkedValue) string {
-	if v.What == whatPassword {
+	switch v.What {
+	case whatPassword:
 		return "the marked password is accepted"
+	case whatUser:
+		return "still an account " + v.Is
 	}
 	return fmt.Sprintf("still %q", v.Is)
 }

@@ -352,7 +352,7 @@ func (c *dahua) servesRPC(ctx context.Context, g glance, base string, within loo
 	case a == nil && err != nil:
 		return g, err
 	case err == nil && r.code() != codeBusy:
-		g.reach, g.note = rig.ReachReady, "the JSON-RPC answers"
+		g.reach, g.note, g.loginTells = rig.ReachReady, "the JSON-RPC answers", c.devInit
 	case errors.Is(err, errForbidden):
 		g.reach, g.note = rig.ReachReady, "the JSON-RPC answers 403: its logins may be locked"
 	case err == nil:

@@ -21,7 +21,10 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.hangUp(ctx)
-	sight, _, err := d.need(ctx)
+	sight, g, err := d.need(ctx)
+	if err == nil && g.loginTells {
+		sight, g, err = d.askByLogin(ctx, sight, g, rig.Mark{})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +40,7 @@ func (d *Device) Provision(ctx context.Context) ([]rig.Check, error) {
 		return []rig.Check{c}, d.learnFirmware(ctx, s)
 	}
 	if d.dialect.can().proof == byInit && sight.Init == rig.InitUnknown {
-		return nil, fmt.Errorf("provision %s: %w: it does not say whether it is initialised (%s)", d.base, rig.ErrGarbage, sight.Note)
+		return nil, fmt.Errorf("provision %s: %w: it does not say whether it is initialised (%s)", d.base, rig.ErrGarbage, initText(sight, g))
 	}
 	s, err := d.knownLogin(ctx)
 	if err != nil {

@@ -206,7 +206,7 @@ func (c *dahua) challenge(ctx context.Context, s *session) (*rpcChallenge, error
 	}
 	if r.code() != codeChallenge {
 		if r.code() == codeLocked || r.code() == codeBlackList {
-			return nil, s.locked(r)
+			return nil, s.locked(r, false)
 		}
 		if err = r.said(); r.ok() || errors.Is(err, rig.ErrRefused) && !errors.Is(err, errUninitialised) || errors.Is(err, rig.ErrWrite) {
 			err = fmt.Errorf("%w: no challenge but %s", rig.ErrGarbage, short(c.d.scrub(a.body)))
@@ -265,7 +265,7 @@ func (c *dahua) login(ctx context.Context, s *session) error {
 	case errors.Is(why, errUninitialised), errors.Is(why, errBusy), errors.Is(why, rig.ErrUnsupported):
 		return fmt.Errorf("log in as %q: %w", s.cred.User, why)
 	case errors.Is(why, rig.ErrLocked):
-		err = s.locked(r)
+		err = s.locked(r, true)
 	case errors.Is(why, rig.ErrRefused):
 		text := ""
 		if times >= 0 {
@@ -284,14 +284,24 @@ func (c *dahua) login(ctx context.Context, s *session) error {
 	return err
 }
 
-// locked is a lock of the unit's logins, with what it says of its end.
-func (s *session) locked(r rpcAnswer) error {
+// locked is a lock of the unit's logins, with what it says of its end. Only where
+// a password was sent is a refusal booked.
+func (s *session) locked(r rpcAnswer, sent bool) error {
 	text, lock := "wait for the lock to end", s.d.model.Lockout.Window
 	if _, seconds := r.remains(); seconds > 0 {
 		lock = time.Duration(seconds) * time.Second
 		text = fmt.Sprintf("it says that the lock ends in %v", lock)
 	}
-	return s.book(fmt.Errorf("log in as %q: %w; %s", s.cred.User, r.said(), text), lock)
+	err := fmt.Errorf("log in as %q: %w; %s", s.cred.User, r.said(), text)
+	if sent {
+		return s.book(err, lock)
+	}
+	s.proven = false
+	delete(s.d.good, credentialKey(s.cred))
+	if berr := s.d.lockFor(lock); berr != nil {
+		return fmt.Errorf("%w (%w)", berr, err)
+	}
+	return err
 }
 
 // rpcPassword is what the second step carries: the password hashed with the

@@ -16,7 +16,7 @@ type rpc2 struct{ *dahua }
 
 func (r rpc2) can() abilities {
 	a := r.dahua.can()
-	a.defaults, a.loginTells = true, a.proof == byInit
+	a.defaults = true
 	return a
 }
 

@@ -48,6 +48,7 @@ type cycle struct {
 	began     bool          // the ear was opened for this cycle
 	noted     bool          // a transcript was begun
 	pressed   map[string]bool
+	refused   bool // the DUT refused a reset with a wrong password
 	// cutBySilence: what shows that the power is off is the DUT's silence alone.
 	cutBySilence bool
 	netAsked     time.Time

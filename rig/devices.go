@@ -10,16 +10,19 @@ import (
 // What the devices' errors are tested for. A device wraps them with what was
 // being done to what.
 var (
-	ErrNoReadBack  = errors.New("this driver cannot read its output back")
-	ErrWrongUnit   = errors.New("another unit answers at the DUT's address")
-	ErrUnreachable = errors.New("the DUT does not answer")
-	ErrGarbage     = errors.New("the DUT's answer cannot be understood")
-	ErrLocked      = errors.New("the DUT has locked its logins")
-	ErrBudget      = errors.New("the budget of refused logins is spent")
-	ErrRefused     = errors.New("the DUT refused the login")
-	ErrWrite       = errors.New("the DUT refused a write")
-	ErrUnsupported = errors.New("this dialect cannot do that")
-	ErrEarLost     = errors.New("the microphone's capture was lost")
+	ErrNoReadBack = errors.New("this driver cannot read its output back")
+	ErrWrongUnit  = errors.New("another unit answers at the DUT's address")
+	// ErrUnidentified is a unit that answers and does not show who it is: nothing
+	// is changed on it.
+	ErrUnidentified = errors.New("nothing proves which unit answers")
+	ErrUnreachable  = errors.New("the DUT does not answer")
+	ErrGarbage      = errors.New("the DUT's answer cannot be understood")
+	ErrLocked       = errors.New("the DUT has locked its logins")
+	ErrBudget       = errors.New("the budget of refused logins is spent")
+	ErrRefused      = errors.New("the DUT refused the login")
+	ErrWrite        = errors.New("the DUT refused a write")
+	ErrUnsupported  = errors.New("this dialect cannot do that")
+	ErrEarLost      = errors.New("the microphone's capture was lost")
 )
 
 // Relays switches a bench's relays by name. on speaks of the DUT's side:
@@ -140,6 +143,15 @@ type Resetter interface {
 	FactoryReset(ctx context.Context, functions []string) error
 }
 
+// Refuser shows that a reset over the network is refused for a wrong password.
+type Refuser interface {
+	// RefusedReset sends the command of a whole reset once, with a password that
+	// is not the DUT's, and then compares login and configuration with what they
+	// were before. It costs one refused login. A check fails where the DUT took
+	// it, or where anything changed. An error is the rig's.
+	RefusedReset(ctx context.Context) ([]Check, error)
+}
+
 // Transcriber keeps what rig and DUT said to each other in one cycle.
 type Transcriber interface {
 	// Begin starts the cycle's transcript in a new file.
@@ -157,6 +169,7 @@ type DUT struct {
 	Marker      Marker
 	Judge       Judge
 	Resetter    Resetter
+	Refuser     Refuser
 	Transcript  Transcriber
 	// LeastBoot is the shortest time from power or restart to a first answer,
 	// MostBoot the longest that is normal (the model's).

@@ -144,6 +144,10 @@ func (p *planner) step(s Step) {
 		p.need(dut.Judge != nil, s, "a dialect that can judge the default state")
 		p.needMark(s)
 	case FactoryReset:
+		if s.WrongPassword {
+			p.need(dut.Refuser != nil, s, "a dialect that can reset over the network")
+			return
+		}
 		p.resets = p.resets || len(s.Functions) == 0
 		p.need(dut.Resetter != nil, s, "a dialect that can reset over the network")
 	case Exec:

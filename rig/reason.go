@@ -35,6 +35,7 @@ const (
 	ReasonEarLost             Reason = "ear-lost"             // capture died
 	ReasonNetworkDown         Reason = "network-down"         // the network sense says so
 	ReasonWrongUnit           Reason = "wrong-unit"           // another unit at the DUT's address
+	ReasonUnidentified        Reason = "unidentified"         // nothing proves which unit answers
 	ReasonUnreachable         Reason = "dut-unreachable"      // before the reset: nothing to test
 	ReasonGarbage             Reason = "dut-garbage"          // before the reset: nothing to test
 	ReasonLocked              Reason = "locked"               // the DUT's logins are locked

@@ -102,8 +102,12 @@ type (
 	DefaultState struct{ Functions []string }
 	// Persists power-cycles the DUT once more and judges again.
 	Persists struct{ Off, Within, Stable time.Duration }
-	// FactoryReset is Way 1, whole or by functions.
-	FactoryReset struct{ Functions []string }
+	// FactoryReset is Way 1, whole or by functions. With a wrong password the
+	// DUT must refuse it, and nothing may change: only a control has that.
+	FactoryReset struct {
+		Functions     []string
+		WrongPassword bool
+	}
 	// Exec runs a lab's own program, its output kept as an artifact.
 	Exec struct {
 		Argv   []string
@@ -146,6 +150,9 @@ func (s DefaultState) String() string {
 }
 
 func (s FactoryReset) String() string {
+	if s.WrongPassword {
+		return "factory-reset with a wrong password"
+	}
 	if len(s.Functions) > 0 {
 		return fmt.Sprintf("factory-reset of %v", s.Functions)
 	}

@@ -399,6 +399,9 @@ func (c *cycle) hear(ctx context.Context, s Hear) error {
 }
 
 func (c *cycle) factoryReset(ctx context.Context, s FactoryReset) error {
+	if s.WrongPassword {
+		return c.refusedReset(ctx)
+	}
 	if err := c.b.DUT.Resetter.FactoryReset(ctx, s.Functions); err != nil {
 		if errors.Is(err, ErrWrite) || errors.Is(err, ErrRefused) {
 			return failf(ReasonResetRefused, "the DUT refused the reset: %w", err)
@@ -409,6 +412,29 @@ func (c *cycle) factoryReset(ctx context.Context, s FactoryReset) error {
 	c.seen.newLife()
 	c.event(Event{At: c.now(), Kind: "note", Name: "reset", Text: "the DUT accepted the reset command"})
 	c.a.Writing()
+	return nil
+}
+
+// refusedReset sends a reset that the DUT must refuse. Its refusal shows that the
+// command came there: no restart need show it.
+func (c *cycle) refusedReset(ctx context.Context) error {
+	checks, err := c.b.DUT.Refuser.RefusedReset(ctx)
+	c.check(checks...)
+	if err != nil {
+		return c.arrangeError(err, ReasonInternal, "send a reset with a wrong password")
+	}
+	for _, k := range checks {
+		if k.Outcome == CheckFail {
+			return failf(ReasonControl, "a wrong password: %s: wanted %s, saw %s", k.Name, k.Wanted, k.Seen)
+		}
+	}
+	if err := unanswered(checks); err != nil {
+		return err
+	}
+	if len(checks) == 0 {
+		return errorf(ReasonControl, "nothing shows that the reset was refused")
+	}
+	c.refused = true
 	return nil
 }
 

@@ -40,6 +40,7 @@ func reasonOf(err error, otherwise Reason) Reason {
 		reason Reason
 	}{
 		{ErrWrongUnit, ReasonWrongUnit},
+		{ErrUnidentified, ReasonUnidentified},
 		{ErrLocked, ReasonLocked},
 		{ErrBudget, ReasonBudget},
 		{ErrRefused, ReasonLoginUnknown},
@@ -102,7 +103,7 @@ func (c *cycle) defaultState(ctx context.Context, s DefaultState) error {
 // lock and a spent budget are not.
 func (c *cycle) judgeError(err error) error {
 	switch {
-	case errors.Is(err, ErrWrongUnit), errors.Is(err, ErrLocked), errors.Is(err, ErrBudget):
+	case errors.Is(err, ErrWrongUnit), errors.Is(err, ErrUnidentified), errors.Is(err, ErrLocked), errors.Is(err, ErrBudget):
 		return errorf(reasonOf(err, ReasonInternal), "judge the default state: %w", err)
 	case errors.Is(err, ErrUnreachable):
 		return failf(ReasonUnstable, "the DUT went away while it was judged: %w", err)

@@ -55,6 +55,16 @@ func TestHikvisionBeforeActivation(t *testing.T) {
 			t.Errorf("%q without a challenge: %q", body, text)
 		}
 	}
+	if got := b.activateWith(b.challenged(), "0123456789abcdef", before); got != "6" {
+		t.Errorf("another head: status code %s, want 6", got)
+	}
+	digits := b.challenged()
+	if got := b.activateWith(digits, digits[:16], "weak"); got != "6" {
+		t.Errorf("a weak password: status code %s, want 6", got)
+	}
+	if got := b.activateWith(digits, digits[:16], before); got != "4" {
+		t.Errorf("a challenge's second use: status code %s, want 4", got)
+	}
 	for _, key := range []string{"", "AAAA", "!!", strings.Repeat("A", 400)} {
 		if _, text, _ := b.do("POST", "/ISAPI/Security/challenge", "<PublicKey><key>"+key+"</key></PublicKey>", ""); !strings.Contains(text, "<statusCode>6<") {
 			t.Errorf("key %q: %q", key, text)

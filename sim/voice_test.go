@@ -243,12 +243,18 @@ func (b *bench) initialise() string {
 // activate gives a unit its first password, as the vendor's guide has it.
 func (b *bench) activate(password string) string {
 	b.Helper()
+	digits := b.challenged()
+	return b.activateWith(digits, digits[:16], password)
+}
+
+// challenged asks for an activation's challenge, and decrypts it.
+func (b *bench) challenged() (digits string) {
+	b.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		b.Fatal(err)
 	}
-	both := func(raw []byte) string { return base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(raw))) }
-	_, text, err := b.do("POST", "/ISAPI/Security/challenge", "<PublicKey><key>"+both(key.N.Bytes())+"</key></PublicKey>", "")
+	_, text, err := b.do("POST", "/ISAPI/Security/challenge", "<PublicKey><key>"+hexInBase64(key.N.Bytes())+"</key></PublicKey>", "")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -257,22 +263,35 @@ func (b *bench) activate(password string) string {
 		b.Fatalf("challenge %q: %v", text, err)
 	}
 	raw, _ := hex.DecodeString(string(sealed))
-	digits, err := rsa.DecryptPKCS1v15(nil, key, raw)
-	if err != nil || len(digits) != 32 {
-		b.Fatalf("challenge: %q, %v", digits, err)
+	open, err := rsa.DecryptPKCS1v15(nil, key, raw)
+	if err != nil || len(open) != 32 {
+		b.Fatalf("challenge: %q, %v", open, err)
 	}
-	aesKey, err := hex.DecodeString(string(digits))
+	return string(open)
+}
+
+func hexInBase64(raw []byte) string {
+	return base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(raw)))
+}
+
+// activateWith sends a head and a password under a challenge's key, and gives
+// the status code.
+func (b *bench) activateWith(digits, head, password string) string {
+	b.Helper()
+	aesKey, err := hex.DecodeString(digits)
 	if err != nil {
 		b.Fatal(err)
 	}
-	clear := append([]byte{}, digits[:16]...)
-	clear = append(clear, password...)
+	clear := []byte(head + password)
 	clear = append(clear, bytes.Repeat([]byte{0}, (16-len(clear)%16)%16)...)
-	block, _ := aes.NewCipher(aesKey)
+	block, err := aes.NewCipher(aesKey)
+	if err != nil {
+		b.Fatal(err)
+	}
 	for i := 0; i < len(clear); i += 16 {
 		block.Encrypt(clear[i:], clear[i:])
 	}
-	_, text, err = b.do("PUT", "/ISAPI/System/activate", "<ActivateInfo><password>"+both(clear)+"</password></ActivateInfo>", "")
+	_, text, err := b.do("PUT", "/ISAPI/System/activate", "<ActivateInfo><password>"+hexInBase64(clear)+"</password></ActivateInfo>", "")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"resetrig/config"
@@ -170,9 +171,14 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 		w.bench.Observer = observers{w.bench.Observer, p}
 	}
 	done := a.deliver(ctx, db, w.cfg)
+	var spins atomic.Bool
+	watch := j.watch(s.watch)
 	sk := &soak.Soak{
 		Bench: w.bench, Plan: s.plan, Journal: j, Anyway: s.anyway,
-		Person: person{db: db, run: run.ID}, Watch: j.watch(s.watch),
+		Person: person{db: db, run: run.ID, spins: &spins}, Watch: func(st soak.Status) {
+			spins.Store(w.world != nil && st.Doing == "hold" && st.Until.IsZero())
+			watch(st)
+		},
 	}
 	if s.resume != "" {
 		sk.Past = past(ctx, db, run.ID, first.Control)
@@ -259,9 +265,15 @@ func (a *app) safeFirst(cfg *config.Bench) error {
 type person struct {
 	db  *store.Store
 	run string
+	// spins is true while a simulated soak waits for a person: its seconds pass at
+	// once, the person's do not.
+	spins *atomic.Bool
 }
 
 func (p person) Asked(ctx context.Context) (soak.Wish, error) {
+	if p.spins.Load() {
+		_ = rig.System().Sleep(ctx, 20*time.Millisecond)
+	}
 	what, err := p.db.Asked(ctx, p.run, time.Now())
 	return soak.Wish(what), err
 }

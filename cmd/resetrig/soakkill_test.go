@@ -275,3 +275,47 @@ func TestResumeOpensThePressFirst(t *testing.T) {
 		t.Errorf("the interrupted cycle: operations %v, %q, source %q", rec.Operations, rec.Text, rec.Source)
 	}
 }
+
+// A person holds a soak that runs in another process, lets it go on, and ends it.
+func TestPersonInAnotherProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	p := start(t, append([]string{"--state", state}, quick(t, dir, 1_000_000)...)...)
+	cycles := func() int { return strings.Count(p.out.String(), "\n") }
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("after a minute still not: %s\n%s", what, p.err)
+			}
+		}
+	}
+	until("a cycle", func() bool { return cycles() > 0 })
+	var r rig.Record
+	if err := json.Unmarshal([]byte(strings.SplitN(p.out.String(), "\n", 2)[0]), &r); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(what string) {
+		t.Helper()
+		if q := start(t, "--state", state, "soak", what, r.Run); q.code() != exitPass {
+			t.Fatalf("soak %s: %s", what, q.err)
+		}
+	}
+	ask("hold")
+	until("held", func() bool { return strings.Contains(p.err.String(), "the soak is held") })
+	held := cycles()
+	time.Sleep(200 * time.Millisecond)
+	if now := cycles(); now > held+1 { // the last one's line may have been on its way
+		t.Errorf("%d cycles ran while it was held", now-held)
+	}
+	ask("go-on")
+	until("gone on", func() bool { return cycles() > held+2 })
+	ask("end")
+	if code := p.code(); code != exitAborted || !strings.Contains(p.err.String(), "ended on request") {
+		t.Errorf("exit code %d\n%s", code, p.err)
+	}
+	if q := start(t, "--state", state, "soak", "hold", r.Run); q.code() != exitUsage || !strings.Contains(q.err.String(), "is not running") {
+		t.Errorf("a wish for a soak that has ended: %s", q.err)
+	}
+}

@@ -95,7 +95,7 @@ func TestCalibrate(t *testing.T) {
 	if math.Abs(c.NoiseBandDBFS-(c.LevelDBFS-c.SNRdB-43.8+21.9)) > 0.2 || len(c.HarmonicsDB) != 1 || math.Abs(c.HarmonicsDB[0]+18.4) > 0.3 {
 		t.Errorf("noise in the band %.1f dBFS, harmonics %v", c.NoiseBandDBFS, c.HarmonicsDB)
 	}
-	if th := c.Thresholds; th.PitchPercent != 2.5 || th.FalseAlarmEvery != 30*24*time.Hour || math.Abs(th.EnergyDB-15) > 0.5 {
+	if th := c.Thresholds; th.PitchPercent != 2.5 || th.FalseAlarmEvery != 30*24*time.Hour || math.Abs(th.EnergyDB-14.3) > 0.3 {
 		t.Errorf("thresholds %+v", th)
 	}
 	for name, bad := range map[string]struct {

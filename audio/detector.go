@@ -21,7 +21,9 @@ type Profile struct {
 // Event is a beep that was found. Times are seconds since the first sample that
 // the detector was given.
 type Event struct {
-	ID         int
+	ID int
+	// Onset is where its rise begins, End where its fall ends. A weak beep's
+	// onset is looked for once more when it has ended.
 	Onset, End float64 // End is the last moment at which it sounded, as yet, when not Ended
 	// Ended: its offset was seen. A beep that the sound ends in has none.
 	Ended bool
@@ -88,11 +90,13 @@ type Detector struct {
 	deep   *deep
 	holes  holes
 
-	tracks    [maxTracks]track
-	lastID    int
-	lastFaint faintBeep
-	scratch   scratch
-	refused   []Refusal
+	tracks  [maxTracks]track
+	lastID  int
+	past    pastBeep
+	loudest loudest
+	scratch scratch
+	slopes  bool // the edge that is looked for is a long beep's: its rise is measured
+	refused []Refusal
 }
 
 // NewDetector hears sound of that rate, 8 to 96 kHz.
@@ -136,7 +140,8 @@ func (d *Detector) Reset() {
 	clear(d.ring)
 	d.floor.reset()
 	d.deep.reset()
-	d.lastFaint = faintBeep{}
+	d.past = pastBeep{}
+	d.loudest = loudest{}
 	d.holes.reset()
 	d.tracks = [maxTracks]track{}
 	d.refused = d.refused[:0]
@@ -180,7 +185,8 @@ func (d *Detector) Lost(n int64, emit func(Event)) {
 		}
 		d.total, d.frame, d.base = 0, 0, base
 		d.deep.reset()
-		d.lastFaint = faintBeep{}
+		d.past = pastBeep{}
+		d.loudest = loudest{}
 		d.holes.reset()
 		d.tracks = [maxTracks]track{}
 		return
@@ -257,7 +263,7 @@ func (d *Detector) step(emit func(Event)) {
 		d.mend()
 		d.transform()
 	}
-	d.deep.take(d.lines, known)
+	d.deep.take(d.lines, d.power, known)
 	d.floor.hold(&d.tracks)
 	seen := d.floor.update(d.power, known)
 	d.floor.release(&d.tracks)
@@ -270,9 +276,7 @@ func (d *Detector) step(emit func(Event)) {
 	if seen {
 		d.search()
 	}
-	if d.frame/hop%deepEvery == 0 {
-		d.dig(emit)
-	}
+	d.dig(emit)
 }
 
 // transform makes spectrum and powers of the frame.

@@ -22,6 +22,7 @@ func (d *Detector) time(t *track, end float64) {
 		t.onset = 0
 		return
 	}
+	d.slopes = end-t.onset >= 0.9*d.long*workRate
 	t.onset = max(t.notBefore, d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false))
 }
 
@@ -55,14 +56,17 @@ func (d *Detector) tilt(bin int) float64 {
 
 // offset finds the end of a track near a sample.
 func (d *Detector) offset(t *track, at float64) float64 {
+	d.slopes = at-t.onset >= 0.9*d.long*workRate
 	return d.edge(t, at, max(t.onset, at-0.4*workRate), true)
 }
 
 // edge finds the sample at which a tone begins, or ends, near coarse; inside
 // is a sample up to which, or from which, it sounds. First the power shows the
-// place within some blocks, then the likelihood of a step within samples.
+// place within some blocks, then the likelihood of a step within samples, then
+// that of a rise or fall of up to 3 ms. A beep begins where its rise does and
+// ends where its fall does.
 func (d *Detector) edge(t *track, coarse, inside float64, ending bool) float64 {
-	reach := 0.080 * workRate
+	reach := float64(edgeReach)
 	if t.cn0()*0.012 > 15 {
 		coarse = d.walk(t, coarse, inside, ending)
 		reach = 0.016 * workRate
@@ -102,34 +106,146 @@ func (d *Detector) step1(t *track, coarse, near, reach, refLo, refHi float64, en
 		lo, hi = coarse-near, coarse+reach
 	}
 	a, b := max(int64(lo), d.oldest(), 0), min(int64(hi), d.total)
+	d.wave(a, b, w, z*cmplx.Rect(1, math.Mod(w*float64(a-from), 2*math.Pi)))
+	x := d.scratch.tone[:b-a]
 	best, sum, at := 0.0, 0.0, b
-	dir, i, stop := int64(-1), b-1, a-1
 	if ending {
-		dir, i, stop, at = 1, a, b, a
+		at = a
+		for i, v := range x {
+			k := a + int64(i)
+			if sum += float64(d.ring[k&(ringLen-1)])*v - v*v/2; sum > best {
+				best, at = sum, k+1
+			}
+		}
+		return d.slope(t, x, a, at, -1)
 	}
-	c := z * cmplx.Rect(1, math.Mod(w*float64(i-from), 2*math.Pi))
-	turn := cmplx.Rect(1, w*float64(dir))
-	for ; i != stop; i += dir {
-		v := real(c)
-		sum += float64(d.ring[i&(ringLen-1)])*v - v*v/2
-		c *= turn
-		if sum > best {
-			best, at = sum, i
-			if ending {
-				at++
+	for i := len(x) - 1; i >= 0; i-- {
+		k, v := a+int64(i), x[i]
+		if sum += float64(d.ring[k&(ringLen-1)])*v - v*v/2; sum > best {
+			best, at = sum, k
+		}
+	}
+	return d.slope(t, x, a, at, 1)
+}
+
+const (
+	edgeReach  = workRate * 80 / 1000
+	slopeStep  = 8                  // samples: rises of 0, 0.5, … 3 ms
+	slopeCount = 7                  // of them
+	slopeMost  = 6 * slopeStep      // 3 ms
+	slopeMean  = slopeMost / 4      // half of the mean rise: from its half to its beginning
+	slopeTries = slopeMost + 24 + 1 // places from 3 ms outside of a step to 1.5 inside
+)
+
+// slopeWeight makes an abrupt rise and the slowest one likelier beforehand, so
+// that the error is no greater there than between.
+var slopeWeight = [slopeCount]float64{2.5, 1, 1, 1, 1, 1, 0.7}
+
+// slope makes of the sample at which a step fits best the one at which the
+// tone's rise begins (dir 1), or its fall ends (dir −1): the mean over all
+// places and lengths of a raised cosine, each weighed by its likelihood. x is
+// the tone's samples from number a on. Where nobody asks for that, or it can't
+// be seen, a mean rise is taken off.
+func (d *Detector) slope(t *track, x []float64, a, at int64, dir int64) float64 {
+	const n = slopeTries + slopeMost
+	out := at - dir*slopeMost // the outermost place
+	if dir < 0 {
+		out-- // at is the sample after the last
+	}
+	first := out - a
+	last := first + dir*(n-1)
+	plain := float64(at - dir*slopeMean)
+	if !d.slopes || min(first, last) < 0 || max(first, last) >= int64(len(x)) {
+		return max(plain, 0)
+	}
+	s := &d.scratch
+	var u, v [n]float64
+	for j := range u {
+		i := first + dir*int64(j)
+		w := x[i]
+		u[j], v[j] = float64(d.ring[(a+i)&(ringLen-1)])*w, w*w/2
+	}
+	inside := 0.0 // what all of x from a place inwards says
+	var cum [n + 1]float64
+	for j := n - 1; j >= 0; j-- {
+		inside += u[j] - v[j]
+		cum[j] = inside
+	}
+	cum[n] = 0
+	variance := t.n0 / windowPower
+	top := math.Inf(-1)
+	for r := range slopeCount {
+		rise := s.rise[r][:r*slopeStep]
+		for k := range slopeTries {
+			l := cum[k+len(rise)]
+			for i, g := range rise {
+				l += g * (u[k+i] - g*v[k+i])
+			}
+			l /= variance
+			s.slopes[r][k] = l
+			top = max(top, l)
+		}
+	}
+	weight, sum := 0.0, 0.0
+	for r := range s.slopes {
+		for k, l := range s.slopes[r] {
+			if l > top-20 {
+				p := slopeWeight[r] * math.Exp(l-top)
+				weight += p
+				sum += p * float64(k)
 			}
 		}
 	}
-	return float64(at)
+	place := float64(out) + float64(dir)*sum/weight
+	if dir < 0 {
+		place++
+	}
+	return max(place, 0)
+}
+
+// wave fills the scratch's tone with the samples [a, b) of a tone that is z at
+// the first.
+func (d *Detector) wave(a, b int64, w float64, z complex128) {
+	s := &d.scratch
+	ds, dc := math.Sincos(w)
+	re, im := 1.0, 0.0
+	for i := range s.re {
+		s.re[i], s.im[i] = re, im
+		re, im = re*dc-im*ds, re*ds+im*dc
+	}
+	turn := complex(re, im)
+	x := s.tone[:max(b-a, 0)]
+	for len(x) > 0 {
+		n := min(len(x), block)
+		re, im := real(z), imag(z)
+		for i := range x[:n] {
+			x[i] = re*s.re[i] - im*s.im[i]
+		}
+		z *= turn
+		x = x[n:]
+	}
 }
 
 // product is the sum of the samples times e^(−iw(n−from)), the phase counted
 // from the first sample.
 func (d *Detector) product(from, to int64, w float64) (z complex128) {
-	turn, c := cmplx.Rect(1, -w), complex(1, 0)
-	for i := from; i < to; i++ {
-		z += complex(float64(d.ring[i&(ringLen-1)]), 0) * c
-		c *= turn
+	s := &d.scratch
+	ds, dc := math.Sincos(-w)
+	re, im := 1.0, 0.0
+	for i := range s.re {
+		s.re[i], s.im[i] = re, im
+		re, im = re*dc-im*ds, re*ds+im*dc
+	}
+	turn, at := complex(re, im), complex(1, 0)
+	for ; from < to; from += block {
+		var re, im float64
+		n := min(to-from, block)
+		for i, v := range d.at(from, int(n)) {
+			re += float64(v) * s.re[i]
+			im += float64(v) * s.im[i]
+		}
+		z += complex(re, im) * at
+		at *= turn
 	}
 	return z
 }

@@ -187,6 +187,22 @@ func (f *floor) regions(now []uint8) {
 // forget makes the past second of the bins around one look like noise.
 func (f *floor) forget(bin int) { f.clear(max(0, bin-wide), min(len(f.inv), bin+wide+1)) }
 
+// settle makes the last frames of the bins around one look like noise: a weak
+// tone that was lost for a moment is still there for the deep search.
+func (f *floor) settle(bin int) {
+	lo, hi := max(0, bin-wide), min(len(f.inv), bin+wide+1)
+	for r := range fastRows {
+		h := f.hist[(f.row-1-r+rows)%rows*len(f.inv):][:len(f.inv)]
+		for i := lo; i < hi; i++ {
+			f.slow[i] += unity - int32(h[i])
+			h[i] = unity
+		}
+	}
+	for i := lo; i < hi; i++ {
+		f.fast[i] = unity * fastRows
+	}
+}
+
 func (f *floor) clear(lo, hi int) {
 	for r := range rows {
 		h := f.hist[r*len(f.inv)+lo : r*len(f.inv)+hi]
@@ -217,14 +233,23 @@ func (f *floor) noise(bin int) float64 {
 	return 1 / float64(medianOf(near[:n]))
 }
 
-// around is the median power of the bins around one, the bin left out.
-func around(power []float32, bin int) float32 {
-	var near [2*guard + 1]float32
-	n := copy(near[:], power[max(0, bin-guard):max(0, bin-wide)])
-	if bin+wide+1 < len(power) {
-		n += copy(near[n:], power[bin+wide+1:min(len(power), bin+guard+1)])
+// stands: a bin is 9 dB over the median of the bins around it.
+func stands(power []float32, bin int) bool {
+	limit := power[bin] / 8
+	n, under := 0, 0
+	count := func(x []float32) {
+		for _, p := range x {
+			if p <= limit {
+				under++
+			}
+		}
+		n += len(x)
 	}
-	return medianOf(near[:n])
+	count(power[max(0, bin-guard):max(0, bin-wide)])
+	if bin+wide+1 < len(power) {
+		count(power[bin+wide+1 : min(len(power), bin+guard+1)])
+	}
+	return under > n/2
 }
 
 // medianOf reorders x (Hoare's selection).

@@ -48,6 +48,14 @@ func compareEvents(t *testing.T, got, want []audio.Event) {
 	}
 }
 
+// moves is by how much a beep's onset may be put right at its end.
+func moves(e audio.Event) float64 {
+	if e.SNRdB+43.8 < 30 {
+		return 0.25
+	}
+	return 0
+}
+
 // eventsOf are all events of a detector in their sequence, as the sound comes in
 // blocks of those sizes. The order, the places and the numbers are checked.
 func eventsOf(t *testing.T, rate int, p audio.Profile, x []float32, size func() int) []audio.Event {
@@ -67,7 +75,7 @@ func eventsOf(t *testing.T, rate int, p audio.Profile, x []float32, size func() 
 			t.Errorf("at %.3f s: %+v lies outside what was heard", now, e)
 		case e.FrequencyHz-e.FrequencyHz != 0 || e.SNRdB-e.SNRdB != 0 || e.LevelDBFS-e.LevelDBFS != 0:
 			t.Errorf("at %.3f s: %+v holds no number", now, e)
-		case again && (before.Ended || !before.Long || !e.Long || e.Onset != before.Onset):
+		case again && (before.Ended || !before.Long || !e.Long || math.Abs(e.Onset-before.Onset) > moves(before)):
 			t.Errorf("at %.3f s: %+v follows %+v", now, e, before)
 		case e.Long && e.End-e.Onset < 0.985:
 			t.Errorf("at %.3f s: %+v is not long", now, e)

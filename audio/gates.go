@@ -202,18 +202,25 @@ func (d *Detector) overtone(t *track, end float64) bool {
 
 // line is the mean power at a frequency over frames of lowerLen.
 func (d *Detector) line(from, to int64, hz float64) float64 {
-	w := 2 * math.Pi * hz / workRate
-	ds, dc := math.Sincos(w)
+	s := &d.scratch
+	ds, dc := math.Sincos(2 * math.Pi * hz / workRate)
+	sin, cos := 0.0, 1.0
+	for i, w := range s.partial[:lowerLen] {
+		s.sin[i], s.cos[i] = sin*float64(w), cos*float64(w)
+		sin, cos = sin*dc+cos*ds, cos*dc-sin*ds
+	}
 	sum, n := 0.0, 0
 	for ; from+lowerLen <= to; from += lowerLen {
-		var re, im float64
-		s, c := 0.0, 1.0
-		for i, v := range d.at(from, lowerLen) {
-			x := float64(v * d.scratch.partial[i])
-			re += x * c
-			im += x * s
-			s, c = s*dc+c*ds, c*dc-s*ds
+		var re, im, re2, im2 float64
+		x := (*[lowerLen]float32)(d.at(from, lowerLen))
+		for i := 0; i < lowerLen; i += 2 {
+			u, v := float64(x[i]), float64(x[i+1])
+			re += u * s.cos[i]
+			im += u * s.sin[i]
+			re2 += v * s.cos[i+1]
+			im2 += v * s.sin[i+1]
 		}
+		re, im = re+re2, im+im2
 		sum += re*re + im*im
 		n++
 	}

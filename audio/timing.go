@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	block      = 64 // samples of a demodulated block: 4 ms
-	maxBlocks  = 512
-	segment    = 12 // blocks: 48 ms
+	block      = 64  // samples of a demodulated block: 4 ms
+	maxBlocks  = 512 // of what is measured
+	segment    = 12  // blocks: 48 ms
 	segSeconds = float64(segment*block) / workRate
 )
 
@@ -18,19 +18,36 @@ type scratch struct {
 	z       []complex128 // demodulated blocks
 	miss    []bool
 	seg     []complex128
+	pairs   []complex128 // of seg
 	acc     []complex128 // running sums of seg
 	val     []float64
 	sorted  []float64
+	inverse [endBlocks/faintSlot + 1]float64 // of a number of slots
+	tone    []float64                        // a tone's samples near an edge
+	rise    [slopeCount][slopeMost]float64   // raised cosines, one a length
+	slopes  [slopeCount][slopeTries]float64
 	re, im  [block]float64
 	partial []float32 // Hann window of lower
+	cos     [lowerLen]float64
+	sin     [lowerLen]float64
 }
 
 func newScratch() scratch {
-	return scratch{
-		z: make([]complex128, 0, maxBlocks), miss: make([]bool, 0, maxBlocks),
-		seg: make([]complex128, 0, maxBlocks), acc: make([]complex128, maxBlocks+1), val: make([]float64, 0, maxBlocks),
-		sorted: make([]float64, 0, maxBlocks), partial: hann(lowerLen),
+	s := scratch{
+		z: make([]complex128, 0, endBlocks), miss: make([]bool, 0, endBlocks),
+		seg: make([]complex128, 0, endBlocks), pairs: make([]complex128, 0, faintBlocks/faintSlot/2+1), acc: make([]complex128, maxBlocks+1), val: make([]float64, 0, maxBlocks),
+		sorted: make([]float64, 0, maxBlocks), tone: make([]float64, 2*edgeReach), partial: hann(lowerLen),
 	}
+	for r := range s.rise {
+		n := r * slopeStep
+		for i := range n {
+			s.rise[r][i] = 0.5 - 0.5*math.Cos(math.Pi*(float64(i)+0.5)/float64(n))
+		}
+	}
+	for i := range s.inverse {
+		s.inverse[i] = 1 / float64(max(i, 1))
+	}
+	return s
 }
 
 // measured is what a stretch of a tone's samples says.
@@ -52,29 +69,38 @@ func (d *Detector) demodulate(from int64, n int, hz float64) {
 	s := &d.scratch
 	s.z, s.miss = s.z[:0], s.miss[:0]
 	w := 2 * math.Pi * hz / workRate
+	ds, dc := math.Sincos(-w)
+	re, im := 1.0, 0.0
 	for i := range s.re {
-		s.im[i], s.re[i] = math.Sincos(-w * float64(i))
+		s.re[i], s.im[i] = re, im
+		re, im = re*dc-im*ds, re*ds+im*dc
 	}
+	turn, at := complex(re, im), complex(1, 0) // a block's turn
 	holes := d.holes.missing(from, from+int64(n*block)) > 0
 	for k := range n {
-		at := from + int64(k*block)
-		x := d.at(at, block)
-		var re, im float64
-		for i, v := range x {
-			re += float64(v) * s.re[i]
-			im += float64(v) * s.im[i]
+		pos := from + int64(k*block)
+		x := (*[block]float32)(d.at(pos, block))
+		var re, im, re2, im2 float64
+		for i := 0; i < block; i += 2 {
+			u, v := float64(x[i]), float64(x[i+1])
+			re += u * s.re[i]
+			im += u * s.im[i]
+			re2 += v * s.re[i+1]
+			im2 += v * s.im[i+1]
 		}
-		z := complex(re, im) * cmplx.Rect(1, -math.Mod(w*float64(k*block), 2*math.Pi))
-		s.z = append(s.z, z)
-		s.miss = append(s.miss, holes && d.holes.missing(at, at+block) > block/4)
+		s.z = append(s.z, complex(re+re2, im+im2)*at)
+		at *= turn
+		s.miss = append(s.miss, holes && d.holes.missing(pos, pos+block) > block/4)
 	}
 }
 
 // turn rotates the blocks by a further frequency.
 func (s *scratch) turn(hz float64) {
 	w := 2 * math.Pi * hz * block / workRate
+	at, step := complex(1, 0), cmplx.Rect(1, -w)
 	for k := range s.z {
-		s.z[k] *= cmplx.Rect(1, -math.Mod(w*float64(k), 2*math.Pi))
+		s.z[k] *= at
+		at *= step
 	}
 }
 

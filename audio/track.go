@@ -33,6 +33,15 @@ type track struct {
 	lambda float64 // of the coherent search: energy over noise density
 }
 
+// loudest is the loudest tone of late.
+type loudest struct {
+	power float64
+	frame int64
+}
+
+// loudFor is how long it counts: as long as the coherent search looks back.
+const loudFor = faintBlocks * block
+
 type trackState int
 
 const (
@@ -60,7 +69,7 @@ func (d *Detector) search() {
 		if f.fast[i] < fastLimit || d.taken(i) {
 			continue
 		}
-		if d.power[i]*f.inv[i] >= 4 && peak(d.power, i) && d.power[i] >= 8*around(d.power, i) {
+		if d.power[i]*f.inv[i] >= 4 && peak(d.power, i) && stands(d.power, i) {
 			d.open(i)
 		}
 	}
@@ -229,6 +238,9 @@ func (d *Detector) follow(t *track, known bool, emit func(Event)) {
 		t.last = d.frame
 		t.power += keep * (s - t.power)
 		d.recentre(t)
+		if d.loudest.power < t.power || d.loudest.frame+loudFor < d.frame {
+			d.loudest = loudest{t.power, d.frame}
+		}
 	}
 	now := float64(d.frame + frameLen)
 	if t.state == young && t.low == 0 && now >= t.onset+(d.long+0.02)*workRate {
@@ -330,6 +342,10 @@ func (d *Detector) split(t *track, from, to float64, emit func(Event)) {
 // end closes a track whose tone is gone since about that sample.
 func (d *Detector) end(t *track, at float64, emit func(Event)) {
 	d.finish(t, at, emit)
+	if t.snr() < 12 {
+		d.floor.settle(t.bin)
+		return
+	}
 	d.floor.forget(t.bin)
 }
 
@@ -366,6 +382,9 @@ func (d *Detector) finish(t *track, at float64, emit func(Event)) {
 		if isLong {
 			t.state = long
 		}
+	}
+	if t.state == long {
+		d.past = pastBeep{t.id, t.hz, t.onset, at, false}
 	}
 	emit(d.event(t, at, true))
 }

@@ -32,7 +32,8 @@ type bench struct {
 	out, progress io.Writer
 	trials        int
 	hours         float64
-	each          int
+	white, speech float64
+	each, seeds   int
 	kinds         []string
 	failed        []string
 }
@@ -42,7 +43,10 @@ func run(args []string, out, progress io.Writer) error {
 	f := flag.NewFlagSet("bench-detector", flag.ContinueOnError)
 	f.IntVar(&b.trials, "trials", 1000, "beeps for each detection probability")
 	f.Float64Var(&b.hours, "hours", 0.25, "hours of every kind of noise; 24 is the long mode")
+	f.Float64Var(&b.white, "white", 3, "how many times as much of white noise, whose tail sets the threshold")
+	f.Float64Var(&b.speech, "speech", 2, "hours of real speech, at most")
 	f.IntVar(&b.each, "each", 12, "recordings of each kind of the corpus")
+	f.IntVar(&b.seeds, "seeds", 6, "corpora of other seeds, the first included")
 	kinds := f.String("kinds", strings.Join(corpus.Noises(), ","), "kinds of noise, with commas between them")
 	only := f.String("only", "", "one part: limit, noise, timing, corpus, cost")
 	if err := f.Parse(args); err != nil {

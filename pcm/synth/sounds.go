@@ -105,25 +105,62 @@ func vowel(x []float32, rate int, rng *rand.Rand) {
 		}
 	}
 	jitter, phase, d := 0.0, 0.0, 0.0
-	for i := range x {
-		t := float64(i) / float64(len(x))
-		if i%(rate/200) == 0 {
-			jitter = 0.9*jitter + 0.004*rng.NormFloat64()
+	// The vibrato's sine turns from sample to sample.
+	vs, vc := 0.0, 1.0
+	ds, dc := math.Sincos(2 * math.Pi * 5.5 / float64(rate))
+	swell := func(i int) float64 { return math.Sin(math.Pi * math.Sqrt(min(float64(i)/float64(len(x)), 1))) }
+	slope, loud := 0.0, 0.0
+	var sin, twice, y [lanes]float64
+	for i := 0; i < len(x); i += lanes {
+		n := min(lanes, len(x)-i)
+		for k := range n {
+			i := i + k
+			t := float64(i) / float64(len(x))
+			if i%(rate/200) == 0 {
+				jitter = 0.9*jitter + 0.004*rng.NormFloat64()
+			}
+			d = (f0 + glide*t) * (1 + jitter + 0.01*vs) / float64(rate)
+			vs, vc = vs*dc+vc*ds, vc*dc-vs*ds
+			phase += d
+			if phase > 1 {
+				phase--
+			}
+			s, c := math.Sincos(2 * math.Pi * phase)
+			sin[k], twice[k] = s, 2*c
 		}
-		d = (f0 + glide*t) * (1 + jitter + 0.01*math.Sin(2*math.Pi*5.5*float64(i)/float64(rate))) / float64(rate)
-		phase += d
-		if phase > 1 {
-			phase--
+		series(amps, &twice, &y)
+		for k := range n {
+			// How loud it is runs straight over eight samples, but for the start.
+			switch i := i + k; {
+			case i < 128:
+				loud, slope = swell(i), 0
+			case i%8 == 0:
+				loud = swell(i)
+				slope = (swell(i+8) - loud) / 8
+			default:
+				loud += slope
+			}
+			x[i+k] += float32(0.5 * y[k] * sin[k] * loud)
 		}
-		s, c := math.Sincos(2 * math.Pi * phase)
-		// Partials by the recurrence of multiple angles.
-		sk, ck, y := s, c, 0.0
-		for k := 1; k <= top; k++ {
-			y += amps[k] * sk
-			sk, ck = sk*c+ck*s, ck*c-sk*s
-		}
-		x[i] += float32(0.5 * y * math.Sin(math.Pi*math.Sqrt(t)))
 	}
+}
+
+// lanes is how many samples' partials are added up at once.
+const lanes = 4
+
+// series is the sum over k of amps[k]·sin(kθ)/sin θ, of which 2·cos θ is given
+// (Clenshaw's recurrence).
+func series(amps []float64, twice, sum *[lanes]float64) {
+	t0, t1, t2, t3 := twice[0], twice[1], twice[2], twice[3]
+	var b0, b1, b2, b3, c0, c1, c2, c3 float64
+	for k := len(amps) - 1; k >= 1; k-- {
+		a := amps[k]
+		b0, c0 = a+t0*b0-c0, b0
+		b1, c1 = a+t1*b1-c1, b1
+		b2, c2 = a+t2*b2-c2, b2
+		b3, c3 = a+t3*b3-c3, b3
+	}
+	sum[0], sum[1], sum[2], sum[3] = b0, b1, b2, b3
 }
 
 func hiss(x []float32, rate int, rng *rand.Rand) {

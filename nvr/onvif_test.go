@@ -196,6 +196,19 @@ func TestONVIFLogins(t *testing.T) {
 	}
 }
 
+// Nobody named the unit, and only a login tells who it is: at the next start its
+// password is found all the same.
+func TestThePasswordIsFoundAgain(t *testing.T) {
+	b := newSOAPBench(t)
+	b.o.Identity = rig.Identity{}
+	if _, err := b.open(t).Mark(t.Context(), rig.MarkSpec{Password: true}); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := b.open(t).Info(t.Context()); err != nil || i.Serial != b.u.serial || b.book.booked() != 0 {
+		t.Errorf("%+v, %v, booked %d", i, err, b.book.booked())
+	}
+}
+
 func TestDiscoverONVIF(t *testing.T) {
 	n := &segment{}
 	var asked string

@@ -391,7 +391,7 @@ const recalled = 8
 // recall is what the vault holds of this unit, the newest first.
 func (d *Device) recall() ([]rig.Credential, error) {
 	var out []rig.Credential
-	for _, k := range d.keys() {
+	for _, k := range d.vaultKeys() {
 		cs, err := d.o.Vault.Recall(k)
 		if err != nil {
 			return nil, fmt.Errorf("recall the passwords of %s: %w", k, err)
@@ -414,8 +414,23 @@ func (d *Device) remember(c rig.Credential) error {
 	} else if len(have) > 0 && same(have[0], c) {
 		return nil
 	}
-	if err := d.o.Vault.Remember(d.keys()[0], c); err != nil {
-		return fmt.Errorf("store the password of %s: %w; it was not set", d.keys()[0], err)
+	for i, k := range d.vaultKeys() {
+		if i > 0 && k != "url:"+d.o.URL {
+			continue
+		}
+		if err := d.o.Vault.Remember(k, c); err != nil {
+			return fmt.Errorf("store the password of %s: %w; it was not set", k, err)
+		}
 	}
 	return nil
+}
+
+// vaultKeys are the names under which this unit's passwords are kept. One that
+// nobody named, and that tells who it is to a login alone, is known by its
+// address at the next start, when its password is needed to ask.
+func (d *Device) vaultKeys() []string {
+	if (d.o.Identity != rig.Identity{}) {
+		return d.keys()
+	}
+	return d.ledgerKeys()
 }

@@ -3,12 +3,13 @@ package audio
 import "math"
 
 const (
-	gainDrop  = 4.0 // dB by which the noise falls as a beep begins: gain control
-	whineLong = 5.0 // seconds from which a tone is a whine of the room
-	mostKept  = 256 // refusals that an ear keeps between two questions
-	gapLeast  = 80  // samples at workRate: no sound is zero for 5 ms
-	gapDBFS   = -80 // of a sound that is never zero for as long
-	nearGate  = 3.0 // dB: a beep so near to being refused for its level is told
+	gainDrop  = 4.0  // dB by which the noise falls as a beep begins: gain control
+	whineLong = 5.0  // seconds from which a tone is a whine of the room
+	mostKept  = 256  // refusals that an ear keeps between two questions
+	gapLeast  = 80   // samples at workRate: no sound is zero for 5 ms
+	gapDBFS   = -80  // of a sound that is never zero for as long
+	farAway   = 40.0 // dB: a tone so much weaker than the beep is nobody's
+	nearGate  = 3.0  // dB: a beep so near to being refused for its level is told
 )
 
 // gainDrop is by how many decibels the noise beside a beep fell when the beep
@@ -63,7 +64,7 @@ func (e *Ear) watchTones() {
 		}
 		e.refused = append(e.refused, RefusedTone{r, e.moment(r.Onset), e.moment(r.End)})
 		p := e.detector.profile
-		if r.Reason == OtherLevel && r.End-r.Onset >= e.detector.long-tolerance {
+		if r.Reason == OtherLevel && r.LevelDBFS > p.LevelDBFS-farAway && r.End-r.Onset >= e.detector.long-tolerance {
 			e.health.say("beep-level", false, "a long tone of %.0f Hz at %.0f dBFS, %+.0f dB from the calibrated beep: another bench's, or the microphone was moved or its gain changed", r.FrequencyHz, r.LevelDBFS, r.LevelDBFS-p.LevelDBFS)
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	clipNoise     = 0.01 // share from which the noise itself clips
 	clipSeconds   = 3    // of the last 5, without a tone: unfit
 	lostUnfit     = 0.25 // seconds lost of the last 10: more than the detector bridges
+	zeroUnfit     = 1.0  // seconds of zeros in gaps that the detector bridges, of the last 10
 	leapLimit     = 100 * time.Millisecond
 	driftLimit    = 1000.0 // ppm; a sound card keeps 100
 	dcLimit       = 0.1
@@ -61,7 +62,7 @@ type second struct {
 	count, clipped int
 	sum, square    float64
 	lo, hi         float32
-	lost           float64
+	lost, zeros    float64 // seconds
 	tone           bool
 }
 
@@ -207,10 +208,14 @@ func (h *health) gone() bool {
 	return float64(h.same) >= deadAfter*float64(h.rate) || h.quietRun >= quietAfter
 }
 
-// vanished notes a loss that zeros show: the count of samples runs on.
+// vanished notes a loss that zeros show: the count of samples runs on. The
+// detector bridges a short one; a longer one breaks a beep.
 func (h *health) vanished(s float64) {
 	h.gaps++
-	h.now.lost += s
+	h.now.zeros += s
+	if s > bridge {
+		h.say("dropouts", true, "%.0f ms of zeros inside sound: the computer is too busy, or the device's cable is bad", s*1000)
+	}
 }
 
 // drowned is told once a second how far the calibrated beep stands over what can
@@ -254,10 +259,10 @@ func (h *health) find(s second) {
 	if mean := s.sum / float64(max(s.count, 1)); math.Abs(mean) > dcLimit && h.same*parts < h.rate { // not one that sticks
 		h.say("dc", false, "a constant of %.2f of full scale in the sound", mean)
 	}
-	lost := 0.0
-	h.recent(healthSeconds, func(s second) { lost += s.lost })
-	if lost > 0 {
-		h.say("dropouts", lost > lostUnfit, "%.0f ms lost in the last %d s, %d losses since the beginning: the computer is too busy, or the device's cable is bad", lost*1000, healthSeconds, h.losses+h.gaps)
+	lost, zeros := 0.0, 0.0
+	h.recent(healthSeconds, func(s second) { lost, zeros = lost+s.lost, zeros+s.zeros })
+	if lost+zeros > 0 {
+		h.say("dropouts", lost > lostUnfit || zeros > zeroUnfit, "%.0f ms lost in the last %d s, %d losses since the beginning: the computer is too busy, or the device's cable is bad", (lost+zeros)*1000, healthSeconds, h.losses+h.gaps)
 	}
 	if math.Abs(h.driftPPM) > driftLimit {
 		h.say("drift", false, "the device's clock is off by %.0f ppm", h.driftPPM)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,14 +113,14 @@ func (s *Server) start(ctx context.Context, o ServeOptions, first net.Listener) 
 	if o.Start.IsZero() {
 		o.Start = s.began
 	}
+	if strings.HasPrefix(o.URL, "https:") {
+		return fmt.Errorf("simulated unit in real time at %s: want an http URL, and TLS by ListenTLS or a quirk", o.URL)
+	}
 	if o.ListenTLS != "" {
 		o.Quirks = append([]string{https}, o.Quirks...)
 	}
 	if s.w, err = New(o.Options); err != nil {
 		return err
-	}
-	if s.w.port == "80" && s.w.tlsPort != "" && s.w.tlsPort != "443" {
-		return fmt.Errorf("simulated unit in real time at %s: want an http URL", o.URL)
 	}
 	s.offset = s.w.now
 	s.gates = []*gate{{addr: s.Addr, port: s.w.port, l: first}}

@@ -61,6 +61,9 @@ func TestServeOtherDoors(t *testing.T) {
 			t.Errorf("redirect: %s %q", resp.Status, got)
 		}
 	}
+	if _, err := sim.Serve(t.Context(), sim.ServeOptions{Options: sim.Options{URL: "https://127.0.0.1"}, Listen: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "want an http URL") {
+		t.Errorf("an https URL: %v", err)
+	}
 	if len(certs) < 2 || !bytes.Equal(certs[0], certs[1]) {
 		t.Errorf("%d certificates, of one unit", len(certs))
 	}

@@ -75,6 +75,7 @@ type Device struct {
 	markedAs rig.Credential
 	before   map[string]string // configuration right before a partial reset
 	judged   string            // the mark whose unit was found uninitialised, and provisioned to look further
+	finds    bool              // discovery has found it, once at least
 	alive    bool              // in this look something answered, be it a refused connection
 	silent   bool              // the last probe found nothing
 	lastInit rig.InitState

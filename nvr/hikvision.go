@@ -117,8 +117,8 @@ func (h *hikvision) says(a *answer) word {
 	if err != nil {
 		return wordNone
 	}
-	if r, is := parseStatus(root); is && a.status == http.StatusForbidden && strings.EqualFold(r.sub, "notSupport") {
-		return wordUnable
+	if r, is := parseStatus(root); is && (a.status == http.StatusForbidden && strings.EqualFold(r.sub, "notSupport") || a.status >= 500) {
+		return wordUnable // its own word for what went wrong, whatever the status
 	}
 	u, is := parseUserCheck(root)
 	if !is {

@@ -91,7 +91,7 @@ func (h *hikvision) outside(ctx context.Context, base, what string, q request) (
 	switch {
 	case err != nil:
 		return nil, err
-	case a.status >= 500:
+	case a.status >= 500 && h.says(a) != wordUnable:
 		return nil, fmt.Errorf("activate: %s: %w: it says %d: not ready", what, rig.ErrUnreachable, a.status)
 	case a.status == http.StatusUnauthorized:
 		return nil, fmt.Errorf("activate: %s: %w: it asks for a login: it has its account", what, rig.ErrWrite)

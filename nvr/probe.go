@@ -24,6 +24,9 @@ func (d *Device) Probe(ctx context.Context) (rig.Sight, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s, _, err := d.find(ctx)
+	if err == nil && isUnit(d.id, s.Identity) {
+		s.Identity = d.id // what a login has told of it, too
+	}
 	return s, err
 }
 
@@ -181,13 +184,20 @@ func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error
 	return here, nil
 }
 
+// followable reports whether a unit that moved would be found: at the address
+// that the bench names for it, or by a discovery that it has just answered.
+func (d *Device) followable(g glance) bool {
+	d.finds = d.finds || g.found != nil
+	return d.o.AfterResetURL != "" || d.finds && d.o.DiscoveryAddr != ""
+}
+
 func (d *Device) follow(u string) {
 	d.log.Info("the unit moved", "from", d.base, "to", u)
 	d.base = u
 }
 
 func (d *Device) sight(g glance) rig.Sight {
-	s := rig.Sight{Reach: g.reach, Alive: d.alive || g.found != nil, Link: d.link(), Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
+	s := rig.Sight{Reach: g.reach, Followable: d.followable(g), Alive: d.alive || g.found != nil, Link: d.link(), Identity: g.id, URL: d.base, Note: g.note, Init: rig.InitUnknown}
 	if g.reach >= rig.ReachAnswers && d.dialect.can().mark {
 		s.Init = g.initState(d.dialect.can().asksInit)
 		if d.dialect.can().proof == byAccount && s.Init == rig.InitUnknown {

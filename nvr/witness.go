@@ -30,6 +30,7 @@ type discoverer interface {
 type witness struct {
 	at    map[string]string       // base → the endpoint's UUID, from the last look at it
 	known map[string]rig.Identity // UUID → who logged in there
+	asked int                     // how often a unit was asked whether discovery finds it
 }
 
 // identify adds who answers at base. A glance came from there just before.
@@ -38,7 +39,7 @@ func (w *witness) identify(ctx context.Context, d *Device, g glance, base string
 	if n, ok := d.o.Net.(Neighbours); ok {
 		if mac, ok := n.Neighbour(ctx, hostOf(base)); ok {
 			g.id = rig.Identity{MAC: mac}
-			return g, nil
+			return w.findable(ctx, d, g, base)
 		}
 	}
 	found, err := w.discover(ctx, d, d.withPort(hostOf(base)), discoverTime)
@@ -58,6 +59,27 @@ func (w *witness) identify(ctx context.Context, d *Device, g glance, base string
 			}
 			w.at[base] = f.UUID
 			return g, nil
+		}
+	}
+	return g, nil
+}
+
+// findable asks a unit that is known by its hardware address whether discovery
+// would find it too, a few times: most have it switched off.
+func (w *witness) findable(ctx context.Context, d *Device, g glance, base string) (glance, error) {
+	if d.finds || w.asked >= 3 || g.reach < rig.ReachReady {
+		return g, nil
+	}
+	w.asked++
+	found, err := w.discover(ctx, d, d.withPort(hostOf(base)), discoverTime)
+	if cause := context.Cause(ctx); cause != nil {
+		return g, cause
+	}
+	if err == nil {
+		for i, f := range found {
+			if from, _, _ := net.SplitHostPort(f.From); from == hostOf(base) || f.IP == hostOf(base) {
+				g.found = &found[i]
+			}
 		}
 	}
 	return g, nil

@@ -73,6 +73,7 @@ type evidence struct {
 	pressOpened    bool // the sense saw them open again
 	longBeep       bool // the DUT's own beep in a window that wanted one
 	answered       bool // the right unit answered since the last release or power-on
+	followable     bool // another address of its would have been found
 	identified     bool // what answered told who it is, and it was the DUT
 	defaultShown   bool // it showed itself uninitialised since then
 	ready          bool // it answered steadily, as wanted

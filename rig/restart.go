@@ -17,6 +17,7 @@ func (c *cycle) probe(ctx context.Context) (Sight, error) {
 		}
 		return sight, errorf(reasonOf(err, ReasonInternal), "look at the DUT: %w", err)
 	}
+	c.seen.followable = c.seen.followable || sight.Followable
 	c.seen.identified = c.seen.identified || sight.Reach > ReachSilent && sight.Identity != (Identity{})
 	if sight.Reach >= ReachAnswers {
 		c.seen.answered = true

@@ -208,6 +208,7 @@ func (c *cycle) suspects(r Reason) (open []string) {
 		suspect(supply, "an open power contact")
 		suspect(!pressing || c.seen.pressOpened, "a reset contact that did not open")
 		suspect(network, "the rig's network")
+		suspect(c.seen.followable, "a DUT at another address, which no discovery finds: name it with after-reset")
 	case ReasonUnstable:
 		suspect(supply, "a power contact that comes and goes")
 		suspect(network, "the rig's network")

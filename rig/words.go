@@ -145,6 +145,8 @@ type Sight struct {
 	// Alive: something at its address answered, be it only that it takes no
 	// connection, or to the question for its hardware address.
 	Alive bool
+	// Followable: if it moves to another address, looks find it there.
+	Followable bool
 	// Link is the carrier of the cable to the DUT, where it is seen.
 	Link     Link
 	Identity Identity

@@ -87,7 +87,7 @@ func TestNoSecretLeaves(t *testing.T) {
 				}
 			}
 			if len(secrets) == 0 {
-				t.Fatal("no password of this cycle is known: nothing could be found")
+				t.Fatalf("no password of this cycle is known: nothing could be found (%s, %+v)", verdictLine(rec), rec.DUT)
 			}
 
 			left := map[string][]byte{"log": logged.Bytes()}

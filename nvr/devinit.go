@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"resetrig/rig"
 )
@@ -22,6 +23,8 @@ func (c *dahua) outside(ctx context.Context, base string, within time.Duration, 
 		return fmt.Errorf("%w: %w", errNoOutside, err)
 	case err != nil:
 		return err
+	case !utf8.ValidString(a.body): // what it says there is ASCII
+		return fmt.Errorf("%s: %w: the answer is not UTF-8", method, rig.ErrGarbage)
 	case !r.ok() && r.code() == codeNoMethod:
 		return fmt.Errorf("%s: %w: %w", method, rig.ErrWrite, r.said())
 	case !r.ok() && r.code() == codeBusy:

@@ -58,10 +58,20 @@ func (f Found) URL() string {
 // 37810) for recorders and collects answers for wait. A unit that answers
 // several times is listed once. Answers that are no DHIP are left out.
 func Discover(ctx context.Context, n Network, addr string, wait time.Duration) ([]Found, error) {
+	return discover(ctx, n, addr, wait, nil)
+}
+
+// discover is Discover; where the network can, it ends when enough says so of an
+// answer. nil waits for all.
+func discover(ctx context.Context, n Network, addr string, wait time.Duration, enough func(Found) bool) ([]Found, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		addr = net.JoinHostPort(addr, "37810")
 	}
-	answers, err := n.Exchange(ctx, addr, dhipFrame([]byte(search)), wait)
+	answers, err := exchange(ctx, n, addr, dhipFrame([]byte(search)), wait, func(d Datagram) bool {
+		f, err := parseFound(d.Data)
+		f.From = d.From
+		return err == nil && enough != nil && enough(f)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("discovery at %s: %w", addr, err)
 	}
@@ -84,6 +94,14 @@ func Discover(ctx context.Context, n Network, addr string, wait time.Duration) (
 	}
 	slices.SortFunc(out, func(a, b Found) int { return cmp.Or(cmp.Compare(a.IP, b.IP), cmp.Compare(a.MAC, b.MAC)) })
 	return out, nil
+}
+
+// exchange asks, and where the network can stops when an answer is enough.
+func exchange(ctx context.Context, n Network, to string, datagram []byte, wait time.Duration, enough func(Datagram) bool) ([]Datagram, error) {
+	if a, ok := n.(Asker); ok {
+		return a.Ask(ctx, to, datagram, wait, enough)
+	}
+	return n.Exchange(ctx, to, datagram, wait)
 }
 
 // dhipFrame puts the header before a message: its own length, the name, eight

@@ -377,7 +377,11 @@ func (c *dahua) servesRPC(ctx context.Context, g glance, base string, within loo
 
 // identify asks the unit at base who it is.
 func (c *dahua) identify(ctx context.Context, g glance, base string) (glance, error) {
-	found, err := Discover(ctx, c.d.o.Net, c.d.withPort(hostOf(base)), discoverTime)
+	// One address is asked, and its answer is all that is waited for.
+	found, err := discover(ctx, c.d.o.Net, c.d.withPort(hostOf(base)), discoverTime, func(f Found) bool {
+		from, _, _ := net.SplitHostPort(f.From)
+		return from == hostOf(base) && f.Identity() != (rig.Identity{})
+	})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return g, cause

@@ -73,6 +73,11 @@ func (n *realNetwork) RoundTripper(verify func(tls.ConnectionState) error) http.
 
 // Exchange implements Network. Go allows broadcast on every UDP socket.
 func (n *realNetwork) Exchange(ctx context.Context, to string, datagram []byte, wait time.Duration) ([]Datagram, error) {
+	return n.Ask(ctx, to, datagram, wait, func(Datagram) bool { return false })
+}
+
+// Ask implements Asker.
+func (n *realNetwork) Ask(ctx context.Context, to string, datagram []byte, wait time.Duration, enough func(Datagram) bool) ([]Datagram, error) {
 	addr, err := net.ResolveUDPAddr("udp4", to)
 	if err != nil {
 		return nil, fmt.Errorf("address %q: %w", to, err)
@@ -94,11 +99,15 @@ func (n *realNetwork) Exchange(ctx context.Context, to string, datagram []byte, 
 	}
 	var out []Datagram
 	buf := make([]byte, 64<<10)
-	for {
+	for held := 0; held < maxAnswer; { // a flood is not collected
 		k, from, err := conn.ReadFrom(buf)
 		switch {
 		case err == nil:
-			out = append(out, Datagram{From: from.String(), Data: append([]byte(nil), buf[:k]...)})
+			d := Datagram{From: from.String(), Data: append([]byte(nil), buf[:k]...)}
+			out = append(out, d)
+			if held += k; enough(d) {
+				return out, nil
+			}
 			continue
 		case context.Cause(ctx) != nil:
 			return out, context.Cause(ctx)
@@ -107,4 +116,5 @@ func (n *realNetwork) Exchange(ctx context.Context, to string, datagram []byte, 
 		}
 		return out, fmt.Errorf("receive from %s: %w", to, err)
 	}
+	return out, nil
 }

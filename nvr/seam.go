@@ -32,6 +32,12 @@ type Carrier interface {
 	Carrier() (up, known bool)
 }
 
+// Asker is a Network that can stop collecting when the answer is there.
+type Asker interface {
+	// Ask is Network.Exchange, and ends as soon as enough says so of an answer.
+	Ask(ctx context.Context, to string, datagram []byte, wait time.Duration, enough func(Datagram) bool) ([]Datagram, error)
+}
+
 // Datagram is one answer.
 type Datagram struct {
 	From string // host:port

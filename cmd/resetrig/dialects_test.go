@@ -42,6 +42,7 @@ func (u simulatedUnit) bench(t testing.TB, senses []string, faults string) (*con
 // The table of verdicts holds for each dialect and generation. The table's own
 // test covers every set of senses on imou; here are the two ends of it.
 func TestVerdictForEveryDialect(t *testing.T) {
+	t.Parallel()
 	for _, u := range unitsOfEveryDialect {
 		if strings.HasPrefix(u.name, "imou-") && len(u.quirks) == 0 {
 			continue // TestVerdictForEveryFault
@@ -87,6 +88,7 @@ var exceptions = map[string]string{
 // The proof spends no refused login that it does not need: none where an init or
 // activation state proves it, at most two elsewhere, a cycle.
 func TestRefusedLoginsOfAHundredCycles(t *testing.T) {
+	t.Parallel()
 	const cycles = 100
 	for _, u := range unitsOfEveryDialect {
 		t.Run(u.name, func(t *testing.T) {

@@ -263,6 +263,7 @@ func compareVerdict(t *testing.T, r rig.Record, want string) {
 }
 
 func TestVerdictForEveryFault(t *testing.T) {
+	t.Parallel()
 	for _, row := range verdictTable {
 		for _, generation := range []string{"new", "old"} {
 			if row.only != "" && row.only != generation {

@@ -119,7 +119,7 @@ const (
 // else the median and the extent of each stretch; with its limits, and with a
 // line where it changed.
 func trend(s *series, changes []stats.Change) template.HTML {
-	const w, h, left, right, top, bottom = 900.0, 190.0, 66.0, 14.0, 20.0, 26.0
+	const w, h, left, right, top, bottom = 900.0, 190.0, 66.0, 30.0, 20.0, 26.0
 	d := newDrawing(w, h, fmt.Sprintf("%s over the cycles: median %s, from %s to %s %s", s.name, number(s.about.Median), number(s.about.Min), number(s.about.Max), s.unit))
 	x := scale{float64(s.cycles[0]), float64(s.cycles[len(s.cycles)-1]), left, w - right}
 	lo, hi := s.about.Min, s.about.Max
@@ -204,7 +204,7 @@ func (s *series) drawBuckets(d *drawing, x, y scale) {
 // the share of it that failed. Fails and errors are never thinned away: each has
 // its tick.
 func strip(o *outcomeStrip) template.HTML {
-	const w, h, left, right = 900.0, 74.0, 66.0, 14.0
+	const w, h, left, right = 900.0, 74.0, 66.0, 30.0
 	d := newDrawing(w, h, "The outcome of each cycle in order")
 	if len(o.all) == 0 {
 		return d.done()
@@ -250,7 +250,7 @@ type laneSpan struct {
 // and checks, a lane each.
 func timelineOf(r *rig.Record, from, to time.Duration, label string) template.HTML {
 	lanes := lanesOf(r)
-	const w, left, right, top, row = 900.0, 110.0, 14.0, 6.0, 20.0
+	const w, left, right, top, row = 900.0, 110.0, 30.0, 6.0, 20.0
 	h := top + row*float64(len(lanes)) + 26
 	d := newDrawing(w, h, label)
 	x := scale{from.Seconds(), to.Seconds(), left, w - right}

@@ -65,6 +65,8 @@ type RelayLife struct {
 // of a single cycle is Cycle's.
 func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error {
 	s := newSums()
+	var claim claimTest
+	claim.begin(&run)
 	var broken error
 	for r, err := range records {
 		if err != nil {
@@ -72,6 +74,9 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 			break
 		}
 		s.add(&r)
+		if classOf(&r) == firsts {
+			claim.add(&r)
+		}
 	}
 	p := &printer{w: w}
 	p.linef("%s", strings.TrimSpace(clean(strings.Join([]string{"resetrig report:", run.Kind, run.Run}, " "))))
@@ -79,7 +84,7 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 	if s.n == 1 && run.Begun <= 1 && run.Planned <= 1 && broken == nil { // counts of one say nothing
 		return errors.Join(p.err, Cycle(w, s.only))
 	}
-	s.header(p, run, broken)
+	s.header(p, run, claim.say(), broken)
 	if s.n == 0 {
 		if run.Begun > 0 {
 			p.linef("")
@@ -98,8 +103,13 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 	return errors.Join(p.err, broken)
 }
 
-func (s *sums) header(p *printer, run Summary, broken error) {
+func (s *sums) header(p *printer, run Summary, claim string, broken error) {
 	p.para("  ", s.verdict())
+	for _, t := range []string{claim, worth(s.Outcomes())} {
+		if t != "" {
+			p.para("  ", t)
+		}
+	}
 	if s.unsafe.n > 0 {
 		p.linef("")
 		p.para("  ", "RELAYS IN DOUBT: the safe state of "+strings.Join(s.inDoubt(), ", ")+

@@ -430,3 +430,52 @@ func insideOf(body, tag string) string {
 	s, _, _ = strings.Cut(s, "</")
 	return s
 }
+
+// basic restores everything but network and users: judged table by table, with
+// the login that it keeps.
+func TestHikvisionBasic(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		before, after func(u *hik)
+		wrong         bool
+	}{
+		{"as it should", nil, nil, false},
+		{"nothing happens", func(u *hik) { u.defaults = maps.Clone(u.config) }, nil, true},
+		{"it takes the network too", nil, func(u *hik) {
+			u.config["System/Network/interfaces"] = strings.Replace(u.config["System/Network/interfaces"], "192.168.1.64", "192.168.1.65", 1)
+		}, true},
+		{"it takes the password too", nil, func(u *hik) { u.accounts["admin"] = "another-1" }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newHikBench(t, nvr.New)
+			d := b.open(t)
+			if _, err := d.Provision(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m, err := d.Mark(t.Context(), rig.MarkSpec{Password: true, Config: map[string]string{"System/time.timeZone": "CST-5:00:00"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.before != nil {
+				b.u.do(func() { c.before(b.u) })
+			}
+			if err := d.FactoryReset(t.Context(), []string{"basic"}); err != nil {
+				t.Fatal(err)
+			}
+			if c.after != nil {
+				b.u.do(func() { c.after(b.u) })
+			}
+			cs, err := d.Default(t.Context(), m, rig.DefaultSpec{Functions: []string{"basic"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong := false
+			for _, k := range cs {
+				wrong = wrong || k.Outcome == fail || k.Outcome == unknown
+			}
+			if wrong != c.wrong {
+				t.Errorf("%+v", cs)
+			}
+		})
+	}
+}

@@ -284,3 +284,35 @@ func TestEnqueuedSoak(t *testing.T) {
 		t.Errorf("the log: %v\n%s", err, log)
 	}
 }
+
+// Two benches run the whole plan beside each other, and the end is the worse of
+// theirs.
+func TestTwoBenches(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"soak", "imou-hard-reset", "-p", "beep=expected", "--cycles", "3", "--stop-after-fails", "0", "--json"}
+	for name, faults := range map[string]string{"left": "", "right": ", faults: [{name: reset-ignored}]"} {
+		file := filepath.Join(dir, name+".yaml")
+		text := "bench: " + name + "\ndut: {model: imou-nvr-new}\nsimulate: {model: imou-new, ear: false" + faults + "}\n"
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--bench", file)
+	}
+	a := testApp(t)
+	var out, said lockedBuffer
+	a.out, a.err = &out, &said
+	if code := a.execute(t.Context(), append([]string{"--state", a.state}, args...)); code != exitFail {
+		t.Errorf("exit code %d\n%s", code, said.String())
+	}
+	for _, want := range []string{`"bench":"left"`, `"bench":"right"`} {
+		if n := strings.Count(out.String(), want); n != 3 {
+			t.Errorf("%s comes %d times, want 3", want, n)
+		}
+	}
+	if !strings.Contains(said.String(), "left  cycle 3/3  pass") || !strings.Contains(said.String(), "right  cycle 3/3  fail") {
+		t.Errorf("it says\n%s", said.String())
+	}
+	if code := a.execute(t.Context(), append(append([]string{"--state", a.state}, args...), "--bench", filepath.Join(dir, "left.yaml"))); code != exitUsage {
+		t.Errorf("a bench twice: exit code %d", code)
+	}
+}

@@ -200,17 +200,19 @@ func TestRoomNoise(t *testing.T) {
 		return x
 	}
 	level := preset(t, "imou-new").Beep.LevelDBFS
-	for _, noise := range corpus.Noises() {
-		for _, snr := range []float64{-3, 20} {
-			x := record(sim.Options{Seed: 3, Room: sim.RoomNoise{Noise: noise, SNRdB: snr}}, time.Second, 60*time.Second)
-			// A sine of the beep's level has 3 dB less than its amplitude says. What
-			// comes and goes is as loud as the gauge only in the long run.
-			if got, want := rms(x), level-3.01-snr; math.Abs(got-want) > 1.5 {
-				t.Errorf("%s, %v dB: the noise is %.1f dB, want %.1f", noise, snr, got, want)
-			}
+	for i, noise := range corpus.Noises() {
+		snr, span := []float64{-3, 20}[i%2], 5*time.Second
+		switch noise {
+		case "babble", "speech", "music", "slams", "keys":
+			span = time.Minute // what comes and goes is as loud as its gauge only in the long run
+		}
+		x := record(sim.Options{Seed: 3, Room: sim.RoomNoise{Noise: noise, SNRdB: snr}}, time.Second, span)
+		// A sine of the beep's level has 3 dB less than its amplitude says.
+		if got, want := rms(x), level-3.01-snr; math.Abs(got-want) > 1.5 {
+			t.Errorf("%s, %v dB: the noise is %.1f dB, want %.1f", noise, snr, got, want)
 		}
 	}
-	o := sim.Options{Seed: 5, Room: sim.RoomNoise{Noise: "babble", SNRdB: 6}}
+	o := sim.Options{Seed: 5, Room: sim.RoomNoise{Noise: "keys", SNRdB: 6}}
 	a, b := record(o, 30*time.Millisecond, 12*time.Second), record(o, 5*time.Second, 12*time.Second)
 	for i := range 12 * rate {
 		if a[i] != b[i] {

@@ -121,7 +121,7 @@ type Soak struct {
 	Retries         int `yaml:"retries" jsonschema:"minimum=0,maximum=10" jsonschema_description:"how often a cycle that ended in an error is tried again; 1 unless said otherwise"`
 
 	StopAfterInterruptions int      `yaml:"stop-after-interruptions" jsonschema:"minimum=0" jsonschema_description:"do not go on after so many cycles in a row died with the program in the same phase; 3 unless said otherwise, 0 always"`
-	Controls               []string `yaml:"controls" jsonschema_description:"the controls that soaks mix in, unless their plan names others"`
+	Controls               []string `yaml:"controls" jsonschema_description:"the controls that soaks mix in, unless their plan names others: names of shipped scenarios, or files, relative to the bench file"`
 	ControlsEvery          int      `yaml:"controls-every" jsonschema:"minimum=0" jsonschema_description:"after how many cycles a control is mixed in; 0 is at the start only"`
 	Webhook                *Webhook `yaml:"webhook" jsonschema_description:"who is told of fails, stops, ends and errors of the rig"`
 }
@@ -356,6 +356,11 @@ func (b *Bench) fill(folder string) {
 	}
 	if b.Ear != nil {
 		paths = append(paths, &b.Ear.Calibration)
+	}
+	for i := range b.Soak.Controls {
+		if fileLike(b.Soak.Controls[i]) {
+			paths = append(paths, &b.Soak.Controls[i])
+		}
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

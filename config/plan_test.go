@@ -67,3 +67,15 @@ func TestWebhookIsSecret(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A control that is a file is where the bench file says.
+func TestControlsOfABench(t *testing.T) {
+	text := "bench: b\ndut: {model: imou-nvr-new}\nsimulate: {model: imou-new}\nsoak: {controls: [control-no-press, mine/c.yaml]}\n"
+	b, err := config.LoadBench("lab/b.yaml", []byte(text), testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"control-no-press", "lab/mine/c.yaml"}, b.Soak.Controls); d != "" {
+		t.Errorf("controls (-want +got):\n%s", d)
+	}
+}

@@ -168,6 +168,11 @@ func (d *Device) lookElsewhere(ctx context.Context, here glance, stranger *error
 			return here, nil
 		}
 		g, err := d.dialect.look(ctx, f.URL(), elsewhereFor)
+		if err == nil {
+			if err = d.pins.take(); err != nil {
+				err = fmt.Errorf("%s: %w", f.URL(), err)
+			}
+		}
 		if err != nil {
 			return g, err
 		}
@@ -421,13 +426,14 @@ func hostOf(base string) string {
 }
 
 // sameHost is where an answer redirects to, if it stays on the host and only
-// leaves its scheme or port. Other redirects are not followed.
+// leaves its scheme or port. Other redirects are not followed, nor one out of
+// TLS: a password would go where no certificate is.
 func sameHost(base string, a *answer) string {
 	if a.status < 300 || a.status > 399 {
 		return ""
 	}
 	to, err := url.Parse(a.header.Get("Location"))
-	if err != nil || to.Host == "" || !strings.EqualFold(to.Hostname(), hostOf(base)) || (to.Scheme != "https" && to.Scheme != "http") {
+	if err != nil || to.Host == "" || to.Scheme == "http" && strings.HasPrefix(base, "https:") || !strings.EqualFold(to.Hostname(), hostOf(base)) || (to.Scheme != "https" && to.Scheme != "http") {
 		return ""
 	}
 	if s := to.Scheme + "://" + to.Host; s != base {

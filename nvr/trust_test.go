@@ -315,6 +315,49 @@ func TestARedirectToHTTPSIsPinned(t *testing.T) {
 	}
 }
 
+// Out of TLS a unit is not followed.
+func TestARedirectOutOfTLSIsNotFollowed(t *testing.T) {
+	s := newSecure(t, nvr.New)
+	s.initialised()
+	to := s.u.srv.URL // the same unit, in the clear
+	s.u.hook = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.TLS != nil {
+			http.Redirect(w, r, to+r.URL.Path, http.StatusFound)
+			return true
+		}
+		t.Errorf("asked in the clear: %s", r.URL.Path)
+		return false
+	}
+	if r := s.open(t).Login(t.Context(), known); r.Result != nvr.LoginUnknown {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A unit that discovery finds elsewhere, and that shows another certificate
+// there, is none to follow.
+func TestDiscoveryLeadsToAnotherCertificate(t *testing.T) {
+	s := newSecure(t, nvr.New)
+	s.initialised()
+	d := s.open(t)
+	if r := d.Login(t.Context(), known); r.Result != nvr.LoginAccepted {
+		t.Fatalf("%+v", r)
+	}
+	home := s.o.URL
+	s.o.URL, s.o.DiscoveryAddr = "https://127.0.0.2:1", "239.255.255.250:3702"
+	s.trust.pins = map[string]string{"serial:" + s.u.serial: s.print}
+	s.net.mac = ""
+	s.net.wsd = func(_, probe string) []nvr.Datagram {
+		return []nvr.Datagram{{From: "192.0.2.7:3702", Data: []byte(probeMatch(probe, "u", "onvif://www.onvif.org/MAC/bc:ad:28:00:00:01", home+"/onvif/device_service"))}}
+	}
+	if sight, err := s.open(t).Probe(t.Context()); err != nil || sight.Reach != rig.ReachReady || sight.URL != home {
+		t.Errorf("with its own: %+v, %v", sight, err)
+	}
+	s.renew(t)
+	if sight, err := s.open(t).Probe(t.Context()); !errors.Is(err, nvr.ErrCertificate) {
+		t.Errorf("with another: %+v, %v", sight, err)
+	}
+}
+
 func TestNeighbours(t *testing.T) {
 	const table = `IP address       HW type     Flags       HW address            Mask     Device
 192.168.1.64     0x1         0x2         bc:ad:28:00:00:01     *        eth1

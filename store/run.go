@@ -15,6 +15,7 @@ import (
 const (
 	KindCycle = "cycle"
 	KindSoak  = "soak"
+	KindSweep = "sweep"
 )
 
 // Run is one invocation: a cycle or a soak. Frozen holds the texts that it

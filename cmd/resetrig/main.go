@@ -160,7 +160,7 @@ its default state.
 	root.PersistentFlags().StringVar(&a.state, "state", defaultState(), "folder of the results and of what must survive")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens inside")
 	for _, c := range []*cobra.Command{
-		a.demoCommand(), a.runCommand(), a.soakCommand(), a.checkCommand(), a.listenCommand(), a.calibrateCommand(),
+		a.demoCommand(), a.runCommand(), a.soakCommand(), a.sweepCommand(), a.checkCommand(), a.listenCommand(), a.calibrateCommand(),
 		a.nvrCommand(), a.simCommand(), a.safeCommand(),
 		a.listCommand(), a.reportCommand(), a.compareCommand(), a.storeCommand(), a.serviceCommand(),
 		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(),

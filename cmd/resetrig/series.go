@@ -200,7 +200,9 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 	if werr := wear.book(ctx, db, w.cfg.Name); werr != nil {
 		fmt.Fprintf(a.err, "resetrig: the relays' life account lacks the last switchings: %v\n", werr)
 	}
-	a.forecast(w.bench, wear, res.tally)
+	if s.kind != store.KindSweep {
+		a.forecast(w.bench, wear, res.tally)
+	}
 	end := a.endRun(ctx, db, w.cfg, res, err)
 	done()
 	return res, errors.Join(err, rigError(end))

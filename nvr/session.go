@@ -353,7 +353,7 @@ func (d *Device) knownLogin(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("no known login is accepted, of %d: %w; give the unit's password as the bench's login", len(candidates), rig.ErrRefused)
+	return nil, fmt.Errorf("no known login is accepted, of %d: %w; give the unit's password as the bench's login, or wait: some firmware answers so while its logins are locked", len(candidates), rig.ErrRefused)
 }
 
 func (d *Device) candidates() ([]rig.Credential, error) {

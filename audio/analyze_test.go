@@ -116,7 +116,7 @@ func TestCalibrate(t *testing.T) {
 			r.Add(synth.Piezo(r.Samples(13), r.Samples(2.5), 3120, -25))
 		}, []string{"frequencies differ by 20.0 Hz", "lengths differ by 1.00 s"}},
 		"drowned": {func(r *synth.Room) {
-			r.SetNoise(synth.NoiseSpec{White: -11})
+			r.SetNoise(synth.NoiseSpec{White: -12.3})
 			for i := range 3 {
 				r.Add(beepAt(r, 2+4*float64(i), 1.5, -25))
 			}
@@ -136,6 +136,13 @@ func TestCalibrate(t *testing.T) {
 		if len(c.Doubts()) != len(bad.says) {
 			t.Errorf("%s: doubts %q, want %d", name, got, len(bad.says))
 		}
+	}
+	weak := func(r *synth.Room) {
+		r.SetNoise(synth.NoiseSpec{White: -6})
+		r.Add(beepAt(r, 2, 2, -25))
+	}
+	if _, err := audio.Calibrate(&recording{x: scene(6, 1, weak)}, 3100); !errors.Is(err, audio.ErrNoBeep) || !strings.Contains(err.Error(), "hardly over the noise") {
+		t.Errorf("a beep of 20 dB-Hz: error %v", err)
 	}
 	two := func(r *synth.Room) {
 		three(r)

@@ -151,12 +151,20 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 		seconds = append(seconds, more...)
 	}
 	var beeps []Event
+	var weak []string
 	for _, e := range sum.Events {
 		if e.Long && (nearHz == 0 || math.Abs(e.FrequencyHz/nearHz-1) < 0.1) {
+			if e.SNRdB+band24 < leastLearned {
+				weak = append(weak, fmt.Sprintf("%.0f Hz at %.1f s", e.FrequencyHz, e.Onset))
+				continue
+			}
 			beeps = append(beeps, e)
 		}
 	}
-	if len(beeps) == 0 {
+	switch {
+	case len(beeps) == 0 && len(weak) > 0:
+		return Calibration{}, fmt.Errorf("calibrate: %w of %.1f s that could be learned from: %s are hardly over the noise; move the microphone nearer", ErrNoBeep, sum.DurationS, strings.Join(weak, ", "))
+	case len(beeps) == 0:
 		return Calibration{}, fmt.Errorf("calibrate: %w%s", ErrNoBeep, heard(sum))
 	}
 	// A beep that is so much weaker than another that a detector with the louder
@@ -197,6 +205,10 @@ func CalibrateAll(recordings []SampleReader, nearHz float64) (Calibration, error
 // leastCalibrated is the C/N0 from which a beep of 2 s of a known frequency is
 // heard in 99 of 100 cases, as measured.
 const leastCalibrated = 16.8
+
+// leastLearned is the C/N0 from which a beep is learned from: what is weaker may
+// be a line of the fan, and where nothing is known of the beep yet any is one.
+const leastLearned = 25.0
 
 // harmonics are the partials of a beep that has just become long.
 func (d *Detector) harmonics(e Event) []float64 {

@@ -13,9 +13,9 @@ type ending struct{ how, lines string }
 // The limits of the rows. The emulated Pi takes a quarter of most,
 // and its moments are chosen at random.
 const (
-	opensIn    = 10 * time.Millisecond // a press, from the signal
-	cutsIn     = 20 * time.Millisecond // the power, from the second
-	killIn     = 50 * time.Millisecond // both lines inputs
+	opensIn    = 10 * time.Millisecond  // a press, from the signal
+	cutsIn     = 20 * time.Millisecond  // the power, from the second
+	killIn     = 100 * time.Millisecond // both lines inputs
 	memoryIn   = 2 * time.Second
 	stopIn     = 10 * time.Second // the books closed, evidence drawn
 	deadManIn  = 10 * time.Millisecond

@@ -391,8 +391,13 @@ func TestHikvisionActivationGoesWrong(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	// The answer is lost, and the unit took it.
 	b := newHikBench(t, nvr.New)
+	b.o.Model.Provision.User = "operator"
+	if _, err := b.open(t).Provision(t.Context()); !errors.Is(err, rig.ErrUnsupported) || b.u.active {
+		t.Errorf("another first account: %v, activated is %v", err, b.u.active)
+	}
+	// The answer is lost, and the unit took it.
+	b = newHikBench(t, nvr.New)
 	lost := false
 	b.u.hook = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/ISAPI/System/activate" || lost {

@@ -160,7 +160,7 @@ func TestChangesAreFound(t *testing.T) {
 	}
 	vs := []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}
 	cs := stats.Changes(vs, .01)
-	if len(cs) != 1 || cs[0].At != 10 || cs[0].Before != 1 || cs[0].After != 2 || !math.IsInf(cs[0].Spreads, 1) {
+	if len(cs) != 1 || cs[0].At != 10 || cs[0].Before != 1 || cs[0].After != 2 || !math.IsInf(cs[0].Spreads, 1) || !near(cs[0].P, 2*math.Exp(-9.5), 1e-3) {
 		t.Errorf("a clean step: %+v", cs)
 	}
 	if cs := stats.Changes([]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, .01); cs != nil {

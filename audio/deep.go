@@ -9,17 +9,18 @@ import "math"
 // only for bins whose mean power has something to show; what passes is looked
 // at once more in the samples themselves (faint.go).
 type deep struct {
-	n    int         // bins
-	a, b int         // the band that may hold a beep, as indices of the floor's slices
-	hist []complex64 // rows × bins
-	sum  []float64   // power of each bin, over all rows
-	base []float32   // 1 over the noise power of the bins around each
-	rest []int64     // the frame until which a bin with nothing in it is left alone
-	row  int
-	have int // frames in a row that were known
-	next int // where the next frame's look goes on
-	fft  *fft
-	gain [deepRows]float32 // 1 over the noise's power in a line, or 0 out of the bin
+	n       int         // bins
+	a, b    int         // the band that may hold a beep, as indices of the floor's slices
+	hist    []complex64 // rows × bins
+	sum     []float64   // power of each bin, over all rows
+	base    []float32   // 1 over the noise power of the bins around each
+	rest    []int64     // the frame until which a bin with nothing in it is left alone
+	row     int
+	have    int  // frames in a row that were known
+	next    int  // where the next frame's look goes on
+	crowded bool // the last look did not get round
+	fft     *fft
+	gain    [deepRows]float32 // 1 over the noise's power in a line, or 0 out of the bin
 
 	ignore  [8]ignored
 	ignoreN int
@@ -35,7 +36,7 @@ type ignored struct {
 const (
 	deepRows  = 32   // frames: 1.024 s
 	deepLines = 25   // lines of a Hertz that belong to a bin: its own and some of its neighbours'
-	deepBins  = 12   // bins that are looked at in one frame, at most
+	deepBins  = 8    // bins that are looked at in one frame, at most
 	deepClip  = 16.0 // a frame's power over the floor counts no more than that
 	deepLoud  = 64.0 // one that is louder is loud
 
@@ -88,7 +89,7 @@ func StatisticFor(bandHz float64) float64 {
 }
 
 func (d *deep) reset() {
-	d.row, d.have, d.next, d.ignoreN = 0, 0, 0, 0
+	d.row, d.have, d.next, d.ignoreN, d.crowded = 0, 0, 0, 0, false
 	clear(d.hist)
 	clear(d.sum)
 	clear(d.rest)
@@ -153,7 +154,9 @@ func (d *deep) line(bin int, inv float32, odd bool) (power, hz float64) {
 		g := sign
 		if r > deepClip {
 			if r > deepLoud {
-				loud++
+				if loud++; loud > 6 {
+					return 0, 0 // frames are enough for that one
+				}
 			}
 			g *= float32(math.Sqrt(float64(deepClip / r)))
 			r = deepClip
@@ -163,9 +166,6 @@ func (d *deep) line(bin int, inv float32, odd bool) (power, hz float64) {
 		if odd {
 			sign = -sign
 		}
-	}
-	if loud > 6 {
-		return 0, 0 // frames are enough for that one
 	}
 	d.fft.transform()
 	best, at, all := float32(0), 0.0, float32(0)
@@ -215,9 +215,13 @@ func (d *Detector) dig(emit func(Event)) {
 	if d.frame/hop%8 == 0 {
 		e.around(f.inv)
 	}
+	if e.crowded {
+		e.crowded = false // where much stands out, every other frame is enough
+		return
+	}
 	best, at := 0.0, 0.0
-	i := e.next
-	for n, looks := e.b-e.a, deepBins; n > 0 && looks > 0; n-- {
+	i, looks := e.next, deepBins
+	for n := e.b - e.a; n > 0 && looks > 0; n-- {
 		if i++; i >= e.b || i < e.a {
 			i = e.a
 		}
@@ -250,7 +254,7 @@ func (d *Detector) dig(emit func(Event)) {
 			best, at = p, hz
 		}
 	}
-	e.next = i
+	e.next, e.crowded = i, looks == 0
 	if best == 0 {
 		return
 	}

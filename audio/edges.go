@@ -23,6 +23,12 @@ func (d *Detector) time(t *track, end float64) {
 		return
 	}
 	d.slopes = end-t.onset >= 0.9*d.long*workRate
+	if !d.slopes && d.partial(t) {
+		// The many overtones of a voice need no more.
+		t.timed = false
+		d.refuse(t, end, Overtone)
+		return
+	}
 	t.onset = max(t.notBefore, d.edge(t, t.onset, min(end, t.onset+0.4*workRate), false))
 }
 

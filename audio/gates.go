@@ -203,11 +203,22 @@ func (d *Detector) overtone(t *track, end float64) bool {
 // line is the mean power at a frequency over frames of lowerLen.
 func (d *Detector) line(from, to int64, hz float64) float64 {
 	s := &d.scratch
-	ds, dc := math.Sincos(2 * math.Pi * hz / workRate)
-	sin, cos := 0.0, 1.0
-	for i, w := range s.partial[:lowerLen] {
-		s.sin[i], s.cos[i] = sin*float64(w), cos*float64(w)
-		sin, cos = sin*dc+cos*ds, cos*dc-sin*ds
+	// Four turn at a time, so that none waits for the one before.
+	w := 2 * math.Pi * hz / workRate
+	s0, c0 := 0.0, 1.0
+	s1, c1 := math.Sincos(w)
+	s2, c2 := 2*s1*c1, c1*c1-s1*s1
+	s3, c3 := s2*c1+c2*s1, c2*c1-s2*s1
+	ds, dc := 2*s2*c2, c2*c2-s2*s2
+	window := (*[lowerLen]float32)(s.partial)
+	for i := 0; i < lowerLen; i += 4 {
+		w0, w1, w2, w3 := float64(window[i]), float64(window[i+1]), float64(window[i+2]), float64(window[i+3])
+		s.sin[i], s.sin[i+1], s.sin[i+2], s.sin[i+3] = s0*w0, s1*w1, s2*w2, s3*w3
+		s.cos[i], s.cos[i+1], s.cos[i+2], s.cos[i+3] = c0*w0, c1*w1, c2*w2, c3*w3
+		s0, c0 = s0*dc+c0*ds, c0*dc-s0*ds
+		s1, c1 = s1*dc+c1*ds, c1*dc-s1*ds
+		s2, c2 = s2*dc+c2*ds, c2*dc-s2*ds
+		s3, c3 = s3*dc+c3*ds, c3*dc-s3*ds
 	}
 	sum, n := 0.0, 0
 	for ; from+lowerLen <= to; from += lowerLen {

@@ -3,7 +3,7 @@
 // the page docs/detector.md; CI runs short tests instead.
 //
 // With --hours it listens to that much of every kind of noise and tells the
-// tail of the statistic: the long mode, an hour of computing for a day of each.
+// tail of the statistic: a day of each is half an hour of computing.
 package main
 
 import (

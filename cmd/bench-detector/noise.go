@@ -186,6 +186,10 @@ func (b *bench) whiteTail(t *tail) {
 		// by its share, is the narrow one's.
 		f := fit
 		f.perDay *= band / earBands[0]
+		if f.n < 20 {
+			b.line("White noise, profile %s: %d peaks are too few to tell a rate; HOURS=24 has enough.", earNames[k], f.n)
+			continue
+		}
 		b.line("White noise, profile %s, from the tail of the whole band: one in %s at %.1f (%s).", earNames[k], f.every(threshold), threshold, b.want(f.rate(threshold) < 1.0/30, "white noise, profile %s: fewer than one false alarm in 30 days", earNames[k]))
 	}
 }

@@ -50,14 +50,14 @@ var errBusy = errors.New("the unit is busy")
 
 // initStatus is DevInit.getStatus: 1 uninitialised, 2 initialised.
 func (c *dahua) initStatus(ctx context.Context, base string, within time.Duration) (int, error) {
-	var p struct{ Init *int }
+	var p struct{ Init *number }
 	if err := c.outside(ctx, base, within, "DevInit.getStatus", nil, &p); err != nil {
 		return 0, err
 	}
 	if p.Init == nil || (*p.Init != 1 && *p.Init != 2) {
 		return 0, fmt.Errorf("DevInit.getStatus: %w: Init is neither 1 nor 2", rig.ErrGarbage)
 	}
-	return *p.Init, nil
+	return int(*p.Init), nil
 }
 
 // provision creates the first account. The order is the firmware's: it takes

@@ -141,11 +141,11 @@ func parseFound(b []byte) (Found, error) {
 			Info struct {
 				DeviceClass, DeviceType, MachineName, SerialNo, Vendor, Version string
 
-				HTTPPort int `json:"HttpPort"`
+				HTTPPort number `json:"HttpPort"`
 				IPv4     struct {
 					IPAddress string
 				} `json:"IPv4Address"`
-				Init *int
+				Init *number
 			} `json:"deviceInfo"`
 		} `json:"params"`
 	}
@@ -157,12 +157,12 @@ func parseFound(b []byte) (Found, error) {
 	}
 	i := m.Params.Info
 	f := Found{
-		IP: i.IPv4.IPAddress, HTTPPort: i.HTTPPort, MAC: m.MAC, Serial: i.SerialNo,
+		IP: i.IPv4.IPAddress, HTTPPort: int(i.HTTPPort), MAC: m.MAC, Serial: i.SerialNo,
 		Class: i.DeviceClass, Type: i.DeviceType, Vendor: i.Vendor,
 		Version: tidyVersion(i.Version), Name: i.MachineName,
 	}
 	if i.Init != nil {
-		f.Init, f.InitKnown = *i.Init, true
+		f.Init, f.InitKnown = int(*i.Init), true
 	}
 	return f, nil
 }

@@ -139,6 +139,23 @@ func (a rpcAnswer) remains() (times, lockSeconds int) {
 	return looseInt(p.Times), looseInt(p.Lock)
 }
 
+// number is a whole number that some firmware writes as a string.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(b []byte) error {
+	text := string(b)
+	if len(text) > 1 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	v, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("%s is no whole number", short(string(b)))
+	}
+	*n = number(v)
+	return nil
+}
+
 // looseInt is a number that may be written as a string; -1 is none.
 func looseInt(raw json.RawMessage) int {
 	n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)

@@ -26,6 +26,8 @@ type simulatedUnit struct {
 var unitsOfEveryDialect = []simulatedUnit{
 	{name: "imou-new", model: "imou-nvr-new", sim: "imou-new", like: "new"},
 	{name: "imou-old", model: "imou-nvr-old", sim: "imou-old", like: "old"},
+	{name: "imou-new-without-cgi", model: "imou-nvr-new", sim: "imou-new", like: "new", quirks: []string{"cgi-refuses", "session-number", "numbers-as-strings"}},
+	{name: "dahua-new", model: "dahua-nvr-new", sim: "dahua-new", like: "new"},
 	{name: "dahua-old", model: "dahua-nvr-old", sim: "dahua-old", like: "old"},
 	{name: "hikvision-new", model: "hikvision-nvr-new", sim: "hikvision-new", like: "new"},
 	{name: "hikvision-old", model: "hikvision-nvr-old", sim: "hikvision-old", like: "old"},

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"virtual/pi/guest":      {"rig"},
 	"audio/audiotest":       {},
 
-	"cmd/bench-detector": {"audio", "pcm/corpus", "pcm/synth"},
+	"cmd/bench-detector": {"audio", "pcm", "pcm/corpus", "pcm/synth"},
 }
 
 // testsMay is what tests may import beyond that.

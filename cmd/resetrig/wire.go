@@ -319,7 +319,6 @@ func (w *wiring) wireDevice(a *app, o nvr.Options) error {
 	w.device = d
 	w.bench.DUT = d.DUT()
 	w.bench.DUT.Transcript = transcript
-	w.bench.DUT.HasBaseline = len(o.Baseline) > 0
 	return nil
 }
 

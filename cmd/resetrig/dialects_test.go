@@ -77,8 +77,6 @@ var exceptions = map[string]string{
 	"hikvision-old/lockout": rigFault + "locked",
 	// ONVIF is off there, so that no discovery finds a unit that has moved: one
 	// that is silent at its address may be well at another.
-	// It begins without an account, and cannot be given one.
-	"hikvision-new/refused-write":    rigFault + "provision",
 	"hikvision-new/address-moved":    presumed + "no-restart",
 	"hikvision-old/address-moved":    presumed + "no-restart",
 	"hikvision-new/dead-after-reset": presumed + "no-restart",

@@ -33,13 +33,10 @@ func lockNames(cfg *config.Bench) []string {
 	if cfg.Ear != nil && cfg.Ear.Device != "" {
 		names = append(names, fmt.Sprintf("microphone %s channel %d", cfg.Ear.Device, cfg.Ear.Channel))
 	}
-	switch d := cfg.DUT; {
-	case d.Serial != "":
-		names = append(names, "DUT "+d.Serial)
-	case d.MAC != "":
-		names = append(names, "DUT "+d.MAC)
-	case d.URL != "":
-		names = append(names, "DUT "+d.URL)
+	// The address belongs to it: a serial alone may be that of several simulated
+	// recorders, which answer at different ports of this computer.
+	if d := cfg.DUT; d.Serial+d.MAC+d.URL != "" {
+		names = append(names, strings.Join(strings.Fields("DUT "+d.Serial+" "+d.MAC+" "+d.URL), " "))
 	}
 	slices.Sort(names)
 	return names

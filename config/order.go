@@ -193,6 +193,9 @@ func (q *sequence) functions(def path) {
 	if q.marked.Name {
 		tables = append(tables, "General.MachineName")
 	}
+	if slices.ContainsFunc(reset, func(f string) bool { return slices.Contains(wide, f) }) {
+		within, tables = len(tables) > 0, nil // what of it is restored, the recorder's dialect knows
+	}
 	for _, key := range tables {
 		table, _, _ := strings.Cut(key, ".")
 		table, _, _ = strings.Cut(table, "[")
@@ -209,6 +212,10 @@ func (q *sequence) functions(def path) {
 		q.d.bad(def, "everything marked is within the functions that are reset, so a reset of everything would pass", "mark something else too, like {password: unique}")
 	}
 }
+
+// wide are functions that restore most tables and keep the accounts: Hikvision's
+// basic, ONVIF's soft, and the Default of Dahua's web page.
+var wide = []string{"basic", "soft", "Default"}
 
 func everything(functions []string) string {
 	if len(functions) == 0 {

@@ -232,24 +232,28 @@ func (a *app) changing(f *nvrFlags, use, short string, do func(ctx context.Conte
 			}
 			id.Serial = i.Serial
 		}
-		if id.Serial == "" {
-			return rigError(errors.New("the unit does not tell its serial: nothing is changed on a unit that cannot be told from another"))
+		name, is := "serial", id.Serial
+		if is == "" { // a unit without an account may tell nothing else
+			name, is = "hardware address", id.MAC
+		}
+		if is == "" {
+			return rigError(errors.New("the unit tells neither its serial nor its hardware address: nothing is changed on a unit that cannot be told from another"))
 		}
 		said := f.wipe
 		if said == "" {
-			fmt.Fprintf(a.err, "This changes the unit with serial %s. Type its serial to go on: ", id.Serial)
+			fmt.Fprintf(a.err, "This changes the unit with %s %s. Type its %s to go on: ", name, is, name)
 			var line string
 			if _, err := fmt.Fscanln(a.in, &line); err != nil {
-				return usage(fmt.Errorf("nothing was changed: no answer; --yes-wipe %s answers for you", id.Serial))
+				return usage(fmt.Errorf("nothing was changed: no answer; --yes-wipe %s answers for you", is))
 			}
 			said = line
 		}
-		if said != id.Serial {
-			return usage(fmt.Errorf("nothing was changed: the unit there has serial %s, not %s", id.Serial, said))
+		if !strings.EqualFold(said, is) {
+			return usage(fmt.Errorf("nothing was changed: the unit there has %s %s, not %s", name, is, said))
 		}
 		return do(ctx, d)
 	})
-	c.Flags().StringVar(&f.wipe, "yes-wipe", "", "the serial of the unit that may be changed, instead of asking")
+	c.Flags().StringVar(&f.wipe, "yes-wipe", "", "the serial of the unit that may be changed (the hardware address of one that tells no serial), instead of asking")
 	return c
 }
 

@@ -187,22 +187,6 @@ func (f *floor) regions(now []uint8) {
 // forget makes the past second of the bins around one look like noise.
 func (f *floor) forget(bin int) { f.clear(max(0, bin-wide), min(len(f.inv), bin+wide+1)) }
 
-// settle makes the last frames of the bins around one look like noise: a weak
-// tone that was lost for a moment is still there for the deep search.
-func (f *floor) settle(bin int) {
-	lo, hi := max(0, bin-wide), min(len(f.inv), bin+wide+1)
-	for r := range fastRows {
-		h := f.hist[(f.row-1-r+rows)%rows*len(f.inv):][:len(f.inv)]
-		for i := lo; i < hi; i++ {
-			f.slow[i] += unity - int32(h[i])
-			h[i] = unity
-		}
-	}
-	for i := lo; i < hi; i++ {
-		f.fast[i] = unity * fastRows
-	}
-}
-
 func (f *floor) clear(lo, hi int) {
 	for r := range rows {
 		h := f.hist[r*len(f.inv)+lo : r*len(f.inv)+hi]

@@ -342,10 +342,6 @@ func (d *Detector) split(t *track, from, to float64, emit func(Event)) {
 // end closes a track whose tone is gone since about that sample.
 func (d *Detector) end(t *track, at float64, emit func(Event)) {
 	d.finish(t, at, emit)
-	if t.snr() < 12 {
-		d.floor.settle(t.bin)
-		return
-	}
 	d.floor.forget(t.bin)
 }
 

@@ -113,7 +113,7 @@ func FuzzTable(f *testing.F) {
 func FuzzDHIP(f *testing.F) {
 	msg := `{"mac":"3c:ef:8c:00:00:01","method":"client.notifyDevInfo","params":{"deviceInfo":{"DeviceClass":"NVR","HttpPort":80,"IPv4Address":{"IPAddress":"192.0.2.1"},"SerialNo":"1","Init":3210}}}`
 	for _, m := range []string{msg, msg + "\n\x00", "\x00\x00\x00\x00\x00\x00\x00\x00" + msg, "{}", "", "[]", `{"method":"client.notifyDevInfo","params":{"deviceInfo":"x"}}`, `{"method":"client.notifyDevInfo","params":null}`, strings.Replace(msg, "80", "-80", 1), strings.Replace(msg, "3210", "1e300", 1)} {
-		for _, n := range []int{len(m), 0, len(m) - 1, 1 << 40} {
+		for _, n := range []int{len(m), 0, len(m) - 1, 1<<31 - 1} {
 			f.Add(framed(m, n))
 		}
 	}

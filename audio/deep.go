@@ -36,7 +36,7 @@ type ignored struct {
 const (
 	deepRows  = 32   // frames: 1.024 s
 	deepLines = 25   // lines of a Hertz that belong to a bin: its own and some of its neighbours'
-	deepBins  = 8    // bins that are looked at in one frame, at most
+	deepBins  = 12   // bins that are looked at in one frame, at most
 	deepClip  = 16.0 // a frame's power over the floor counts no more than that
 	deepLoud  = 64.0 // one that is louder is loud
 

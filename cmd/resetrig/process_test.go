@@ -547,11 +547,18 @@ func TestSafeNeedsNothingElse(t *testing.T) {
 func TestRefusedPlanMovesNothing(t *testing.T) {
 	t.Parallel()
 	r := startRecorder(t, t.TempDir(), "", "--powered")
-	off := filepath.Join(r.dir, "off.yaml")
+	off, old := filepath.Join(r.dir, "off.yaml"), filepath.Join(r.dir, "old.yaml")
+	text, err := os.ReadFile(off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(old, bytes.Replace(text, []byte("imou-nvr-new"), []byte("dahua-nvr-old"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
 		{"run", "imou-hard-reset", "--bench", off, "-p", "hold=45s", "-p", "beep=expected"}, // longer than the dead man
 		{"run", "imou-hard-reset", "--bench", off},                                          // no ear
-		{"run", "imou-soft-reset-functions", "--bench", off},                                // no baseline
+		{"run", "imou-soft-reset-functions", "--bench", old},                                // no baseline, and a dialect that tells no defaults
 	} {
 		if code, _, errs := r.resetrig(args...); code != exitUsage {
 			t.Errorf("%v: exit code %d, want %d: %s", args, code, exitUsage, errs)

@@ -42,7 +42,7 @@ func (w *witness) identify(ctx context.Context, d *Device, g glance, base string
 			return w.findable(ctx, d, g, base)
 		}
 	}
-	found, err := w.discover(ctx, d, d.withPort(hostOf(base)), discoverTime)
+	found, err := w.ask(ctx, d, base)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return g, cause
@@ -71,7 +71,7 @@ func (w *witness) findable(ctx context.Context, d *Device, g glance, base string
 		return g, nil
 	}
 	w.asked++
-	found, err := w.discover(ctx, d, d.withPort(hostOf(base)), discoverTime)
+	found, err := w.ask(ctx, d, base)
 	if cause := context.Cause(ctx); cause != nil {
 		return g, cause
 	}
@@ -85,15 +85,30 @@ func (w *witness) findable(ctx context.Context, d *Device, g glance, base string
 	return g, nil
 }
 
+// askTheUnit is how long a unit may take to answer a probe of its own: only
+// answers to the group are put off.
+const askTheUnit = 200 * time.Millisecond
+
+// ask is WS-Discovery of the unit at base alone: its first answer is enough.
+func (w *witness) ask(ctx context.Context, d *Device, base string) ([]Found, error) {
+	found, err := discoverONVIF(ctx, d.o.Net, d.withPort(hostOf(base)), askTheUnit, func(Found) bool { return true })
+	return w.named(found), err
+}
+
 // discover is WS-Discovery, with what is known of who answers.
 func (w *witness) discover(ctx context.Context, d *Device, addr string, wait time.Duration) ([]Found, error) {
 	found, err := DiscoverONVIF(ctx, d.o.Net, addr, wait)
+	return w.named(found), err
+}
+
+// named adds the serial numbers that are known of who answered.
+func (w *witness) named(found []Found) []Found {
 	for i := range found {
 		if id, ok := w.known[found[i].UUID]; ok && found[i].UUID != "" {
 			found[i].Serial = cmp.Or(found[i].Serial, id.Serial)
 		}
 	}
-	return found, err
+	return found
 }
 
 // learn notes who logged in at base.

@@ -32,6 +32,12 @@ const wsdProbe = xmlHead + `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-
 // these devices do not listen to, is replaced by their multicast group. A unit
 // that answers several times is listed once; what is no ONVIF device is left out.
 func DiscoverONVIF(ctx context.Context, n Network, addr string, wait time.Duration) ([]Found, error) {
+	return discoverONVIF(ctx, n, addr, wait, nil)
+}
+
+// discoverONVIF is DiscoverONVIF; where the network can, it ends when enough
+// says so of an answer. nil waits for all.
+func discoverONVIF(ctx context.Context, n Network, addr string, wait time.Duration, enough func(Found) bool) ([]Found, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		host, port = addr, wsdPort
@@ -45,7 +51,11 @@ func DiscoverONVIF(ctx context.Context, n Network, addr string, wait time.Durati
 	_, _ = rand.Read(b[:]) // does not fail
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	id := fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-	answers, err := n.Exchange(ctx, addr, fmt.Appendf(nil, wsdProbe, id), wait)
+	answers, err := exchange(ctx, n, addr, fmt.Appendf(nil, wsdProbe, id), wait, func(a Datagram) bool {
+		from, _, _ := net.SplitHostPort(a.From)
+		matches, err := parseProbeMatches(string(a.Data), id, from)
+		return err == nil && enough != nil && slices.ContainsFunc(matches, enough)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("WS-Discovery at %s: %w", addr, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,7 +188,27 @@ func checks(p *printer, cs []rig.Check) {
 			p.para(first+"wanted ", wanted)
 			p.para(strings.Repeat(" ", len([]rune(first)))+"saw    ", seen)
 		}
+		for _, d := range c.Differences[:min(len(c.Differences), mostDifferences)] {
+			p.para("          ", clean(d.Key)+": "+differenceText(d))
+		}
+		if n := len(c.Differences) - mostDifferences; n > 0 {
+			p.linef("          and %d more, in the record", n)
+		}
 	}
+}
+
+// mostDifferences bounds what is shown of one comparison.
+const mostDifferences = 20
+
+// differenceText is what was wanted of a key, and what was seen.
+func differenceText(d rig.Difference) string {
+	switch {
+	case d.Want == "" && d.Seen != "":
+		return "wanted nothing, saw " + strconv.Quote(short(d.Seen))
+	case d.Seen == "" && d.Want != "":
+		return "wanted " + strconv.Quote(short(d.Want)) + ", saw nothing"
+	}
+	return "wanted " + strconv.Quote(short(d.Want)) + ", saw " + strconv.Quote(short(d.Seen))
 }
 
 // withUncertainty is a value and by how much it may be off, to two digits of

@@ -34,7 +34,13 @@ type detail struct {
 // EvidenceNote says what of the evidence is not on the page.
 type EvidenceNote struct{ Left string }
 
-type checkRow struct{ Class, Word, Name, Wanted, Seen string }
+type checkRow struct {
+	Class, Word, Name, Wanted, Seen string
+	Differences                     []differenceRow
+	More                            int
+}
+
+type differenceRow struct{ Key, Text string }
 
 type measuredRow struct{ Name, Value, Unit, Limits, Word, Class string }
 
@@ -116,7 +122,12 @@ func newDetail(r *rig.Record, anchor string, budget *int, evidence Evidence) *de
 		if k.Reason != "" {
 			seen = strings.TrimSpace(seen + " (" + clean(string(k.Reason)) + ")")
 		}
-		d.Checks = append(d.Checks, checkRow{"c" + clean(string(k.Outcome)), checkSigns[k.Outcome], clean(k.Name), short(k.Wanted), seen})
+		row := checkRow{Class: "c" + clean(string(k.Outcome)), Word: checkSigns[k.Outcome], Name: clean(k.Name), Wanted: short(k.Wanted), Seen: seen}
+		for _, f := range k.Differences[:min(len(k.Differences), mostDifferences)] {
+			row.Differences = append(row.Differences, differenceRow{clean(f.Key), differenceText(f)})
+		}
+		row.More = len(k.Differences) - len(row.Differences)
+		d.Checks = append(d.Checks, row)
 	}
 	for _, m := range r.Measurements {
 		d.Measured = append(d.Measured, measuredRow{clean(m.Name), number(m.Value), clean(m.Unit), limits(m.Min, m.Max), checkSigns[m.Outcome], "c" + clean(string(m.Outcome))})

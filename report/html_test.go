@@ -167,6 +167,7 @@ func TestPageIsNotWrittenByTheDevice(t *testing.T) {
 	const evil = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`\x00\x1b[2J"
 	r.Text, r.DUT.Serial, r.Mark.Values[1].Is, r.Steps[0].Step, r.Artifacts[0], r.Reason = evil, evil, evil, evil, evil, evil
 	r.Checks[0].Name, r.Checks[0].Seen, r.Measurements[0].Name, r.Measurements[0].Unit, r.Findings[0].Name, r.Source = evil, evil, evil, evil, evil, evil
+	r.Checks[1].Differences = []rig.Difference{{Key: evil, Want: evil, Seen: evil}}
 	r.Timeline[0].Name, r.Timeline[2].Name, r.Beeps[0].Kind = evil, evil, evil
 	page := pageOf(t, report.Summary{Run: evil, Bench: evil, Note: evil, Labels: map[string]string{evil: evil}}, of(r), kept{err: errors.New(evil)})
 	if strings.Contains(page, "<script>alert") || strings.Contains(page, "<img src=x") || strings.ContainsAny(page, "\x00\x1b") {

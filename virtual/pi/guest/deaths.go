@@ -35,11 +35,16 @@ const (
 	panics  = "/bin/resetrig-panics"
 )
 
+// betweenSignals is how far apart a person's two interrupts are at the least. A
+// stop before the act takes no more than some 50 ms: a second interrupt after
+// that finds nobody.
+const betweenSignals = 10 * time.Millisecond
+
 func send(signals ...syscall.Signal) func(*trial, *process) error {
 	return func(t *trial, p *process) error {
 		for i, s := range signals {
 			if i > 0 {
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(betweenSignals)
 			}
 			t.last = monotonic()
 			if err := p.signal(s); err != nil {

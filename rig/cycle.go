@@ -148,7 +148,7 @@ func (c *cycle) step(ctx context.Context, phase string, s Step) error {
 		return err
 	}
 	began := c.now()
-	c.event(Event{At: began, Kind: "step", Name: phase, Text: s.String()})
+	c.event(Event{At: began, Kind: "step", Name: phase, Text: s.String(), Within: c.bound(s)})
 	excused := c.excused
 	err := c.do(ctx, s)
 	if recordersTime(s) {
@@ -192,6 +192,31 @@ func (c *cycle) openPresses(ctx context.Context) *UnsafeError {
 		return nil
 	}
 	return &UnsafeError{Relays: doubt, Err: errors.Join(errs...)}
+}
+
+// bound is how long a step may take by its own words; 0 is not bounded.
+func (c *cycle) bound(s Step) time.Duration {
+	left := func(since Moment, d time.Duration) time.Duration {
+		return c.moment(since).Add(d).Sub(c.b.Clock.Now())
+	}
+	switch s := s.(type) {
+	case Wait:
+		return s.For
+	case Hold:
+		if s.Cap > 0 {
+			return max(0, left(s.Since, s.Cap))
+		}
+		return max(0, left(s.Since, s.For))
+	case Restarted:
+		return max(0, left(s.Since, s.Within))
+	case Reachable:
+		return s.Within
+	case Persists:
+		return s.Off + s.Within
+	case Exec:
+		return s.Within
+	}
+	return 0
 }
 
 // now is the time since the cycle began.

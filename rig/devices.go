@@ -197,9 +197,12 @@ type Observer interface {
 // Event is one thing that happened, on the cycle's own timeline.
 type Event struct {
 	At   time.Duration `json:"at"`   // since the cycle began
-	Kind string        `json:"kind"` // phase, step, relay, beep, check, finding, sense, note
+	Kind string        `json:"kind"` // phase, step, relay, beep, check, finding, sense, note; sight, which is told and not kept
 	Name string        `json:"name"`
 	Text string        `json:"text,omitempty"`
 	// On and BenchTime hold for relay and sense events.
 	On bool `json:"on,omitempty"`
+	// Within is how long a step may take, for who watches; 0 is not bounded by
+	// the step itself. It is not kept.
+	Within time.Duration `json:"-"`
 }

@@ -17,6 +17,9 @@ func (c *cycle) probe(ctx context.Context) (Sight, error) {
 		}
 		return sight, errorf(reasonOf(err, ReasonInternal), "look at the DUT: %w", err)
 	}
+	if c.b.Observer != nil { // told, and not kept: looks are many
+		c.b.Observer.Observe(Event{At: c.now(), Kind: "sight", Name: sight.Reach.String(), Text: sight.Note})
+	}
 	c.seen.followable = c.seen.followable || sight.Followable
 	c.seen.identified = c.seen.identified || sight.Reach > ReachSilent && sight.Identity != (Identity{})
 	if sight.Reach >= ReachAnswers {

@@ -139,6 +139,10 @@ const (
 	ReachReady                 // answers as a recorder that can be worked with
 )
 
+func (r Reach) String() string {
+	return [...]string{"silent", "connects", "garbage", "answers", "ready"}[r]
+}
+
 // Sight is what one credential-free look at the DUT saw.
 type Sight struct {
 	Reach Reach

@@ -56,6 +56,8 @@ func (p *progress) Observe(e rig.Event) {
 	case "phase":
 		p.phase = e.Name
 		return
+	case "sight":
+		return
 	case "step":
 		if p.every && !p.live {
 			fmt.Fprintf(p.w, "%9.2f s  %-7s  %s\n", e.At.Seconds(), p.phase, e.Text)

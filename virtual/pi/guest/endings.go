@@ -10,15 +10,15 @@ import (
 // the cases that held, so a row says what its cases assert, with their limits.
 type ending struct{ how, lines string }
 
-// The limits of the rows. The emulated Pi takes a quarter of most,
-// and its moments are chosen at random.
+// The limits of the rows. The emulated Pi takes a tenth of most; the rest is for a
+// computer that is shared, which now and then keeps the emulation waiting.
 const (
-	opensIn    = 10 * time.Millisecond  // a press, from the signal
-	cutsIn     = 20 * time.Millisecond  // the power, from the second
+	opensIn    = 50 * time.Millisecond  // a press, from the signal
+	cutsIn     = 100 * time.Millisecond // the power, from the second
 	killIn     = 100 * time.Millisecond // both lines inputs
 	memoryIn   = 2 * time.Second
 	stopIn     = 10 * time.Second // the books closed, evidence drawn
-	deadManIn  = 10 * time.Millisecond
+	deadManIn  = 50 * time.Millisecond
 	lostEar    = 3 * time.Second
 	cutNotSoon = time.Second // into the write window, at least
 )

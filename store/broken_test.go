@@ -43,7 +43,7 @@ func TestOpenRefuses(t *testing.T) {
 		want  error
 		says  string
 	}{
-		{"newer", func(t *testing.T, p string) { execute(t, p, "PRAGMA user_version = 99") }, store.ErrNewer, "its format is 99, this program knows up to 2. Nothing was changed; update resetrig"},
+		{"newer", func(t *testing.T, p string) { execute(t, p, "PRAGMA user_version = 99") }, store.ErrNewer, "its format is 99, this program knows up to 3. Nothing was changed; update resetrig"},
 		{"a folder", func(t *testing.T, p string) { must(t, os.Remove(p)); must(t, os.Mkdir(p, 0o700)) }, store.ErrNotDatabase, "it is a folder; name a file in it"},
 		{"text", func(t *testing.T, p string) {
 			must(t, os.WriteFile(p, []byte(strings.Repeat("bench: x\n", 1000)), 0o600))

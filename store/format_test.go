@@ -57,6 +57,80 @@ func TestFirstFormatIsTakenOver(t *testing.T) {
 	must(t, s.Verify(t.Context()))
 }
 
+// A database of the second format is gone on with, and what it has is numbered;
+// a program of that format that still writes into it is numbered too.
+func TestSecondFormatIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.db")
+	donor := fresh(t) // packs the record's text
+	begin(t, donor, "r1")
+	var packed []byte
+	must(t, donor.Commit(t.Context(), full("r1", 1, 1)))
+	db := raw(t, donor.Path())
+	must(t, db.QueryRow("SELECT text FROM packed").Scan(&packed))
+	must(t, db.Close())
+
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	text, err := json.Marshal(full("r1", 1, 1))
+	must(t, err)
+	insert := func(db *sql.DB, n int, began string) {
+		t.Helper()
+		_, err := db.Exec("INSERT INTO cycles (seq, id, run, n, attempt, control, scenario, started, phase) VALUES (?, ?, 1, ?, 1, 0, '', ?, 'act')", n, cycleID("r1", n, 1), n, began)
+		must(t, err)
+		_, err = db.Exec("INSERT INTO records VALUES (?, 'fail', 'proven', 'reset-partial', 'lab-3-left', 'imou-hard-reset', 112345678901, 1)", n)
+		must(t, err)
+		_, err = db.Exec("INSERT INTO packed VALUES (?, ?, ?)", n, store.Checksum(text), packed)
+		must(t, err)
+	}
+	for _, q := range []string{
+		store.FirstFormat, store.Migration(0), store.Migration(1), "PRAGMA user_version = 2",
+		`INSERT INTO runs (id, kind, bench, scenario, planned, started, version, frozen) VALUES ('r1', 'soak', 'lab-3-left', 'imou-hard-reset', 100, '2026-11-22T12:00:00Z', '1.0', '{}')`,
+		`INSERT INTO outbox (run, kind, at, body) VALUES ('r1', 'fail', '2026-11-22T12:00:00Z', 'a message')`,
+		`INSERT INTO requests (run, what, at) VALUES (1, 'stop', '2026-11-22T12:00:00Z')`,
+		`INSERT INTO refusals VALUES ('dut', 1, 'boot', 2)`,
+		`INSERT INTO life VALUES ('lab-3-left', 'power', 77)`,
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatalf("%v: %s", err, q)
+		}
+	}
+	insert(db, 1, "2026-11-22T12:00:00Z")
+	if _, err := store.OpenReader(path); !errors.Is(err, store.ErrOlder) {
+		t.Errorf("a reader of the format before: %v, want ErrOlder", err)
+	}
+
+	s := open(t, path)
+	insert(db, 7, "2026-11-22T12:07:00Z") // by the program of the format before
+	must(t, db.Close())
+	must(t, s.Commit(t.Context(), full("r1", 3, 1)))
+	must(t, s.Comment(t.Context(), store.Comment{Cycle: cycleID("r1", 1, 1), At: noon, Who: "eva", Kind: store.Remark, Text: "seen"}))
+	var ids []string
+	since, err := s.Since(t.Context(), 0, 0)
+	must(t, err)
+	for i, c := range since {
+		if ids = append(ids, c.ID); c.Seq != int64(i+1) {
+			t.Errorf("%s has number %d, want %d", c.ID, c.Seq, i+1)
+		}
+	}
+	if d := cmp.Diff([]string{cycleID("r1", 1, 1), cycleID("r1", 7, 1), cycleID("r1", 3, 1)}, ids); d != "" {
+		t.Errorf("in order of commit (-want +got):\n%s", d)
+	}
+	r, err := s.Record(t.Context(), cycleID("r1", 1, 1))
+	must(t, err)
+	if d := cmp.Diff(full("r1", 1, 1), r); d != "" {
+		t.Errorf("the old record (-want +got):\n%s", d)
+	}
+	m, err := s.Waiting(t.Context(), "")
+	must(t, err)
+	what, err := s.Asked(t.Context(), "r1", noon)
+	must(t, err)
+	ops, err := s.Operations(t.Context(), "lab-3-left")
+	must(t, err)
+	if m.Body != "a message" || what != "stop" || ops["power"] != 79 {
+		t.Errorf("outbox %+v, request %q, operations %v", m, what, ops)
+	}
+}
+
 // The wall clock jumps; a lock-out does not end earlier for it.
 func TestRefusalsOutliveClockJumps(t *testing.T) {
 	const window = 30 * time.Minute

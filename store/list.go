@@ -94,6 +94,8 @@ func (s *Store) list(ctx context.Context, where string, args []any, limit int) (
 
 // CycleSummary is a cycle in one line. Outcome is "" for one without a record.
 type CycleSummary struct {
+	// Seq is its record's place among all that were committed; 0 without one.
+	Seq         int64           `json:"seq,omitempty"`
 	ID          string          `json:"id"`
 	Run         string          `json:"run"`
 	Cycle       int             `json:"cycle"`
@@ -124,10 +126,14 @@ func (s *Store) cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT c.id, r.id, c.n, c.attempt, c.control, r.bench, coalesce(nullif(c.scenario, ''), r.scenario),
-			c.started, coalesce(d.took_ns, 0), coalesce(d.outcome, ''), coalesce(d.attribution, ''), coalesce(d.reason, ''), c.elapsed_ns, c.phase
-		FROM cycles c JOIN runs r ON r.seq = c.run LEFT JOIN records d ON d.cycle = c.seq
+	return s.summaries(ctx, `FROM cycles c JOIN runs r ON r.seq = c.run LEFT JOIN records d ON d.cycle = c.seq LEFT JOIN commits m ON m.cycle = c.seq
 		WHERE `+where+` ORDER BY c.seq DESC LIMIT ?`, append(args, limit)...)
+}
+
+// summaries are cycles c of runs r with their records d and commits m.
+func (s *Store) summaries(ctx context.Context, from string, args ...any) ([]CycleSummary, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT coalesce(m.seq, 0), c.id, r.id, c.n, c.attempt, c.control, r.bench, coalesce(nullif(c.scenario, ''), r.scenario),
+		c.started, coalesce(d.took_ns, 0), coalesce(d.outcome, ''), coalesce(d.attribution, ''), coalesce(d.reason, ''), c.elapsed_ns, c.phase `+from, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +142,7 @@ func (s *Store) cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
 	for rows.Next() {
 		var c CycleSummary
 		var started string
-		if err := rows.Scan(&c.ID, &c.Run, &c.Cycle, &c.Attempt, &c.Control, &c.Bench, &c.Scenario, &started, &c.Took, &c.Outcome, &c.Attribution, &c.Reason, &c.Elapsed, &c.Phase); err != nil {
+		if err := rows.Scan(&c.Seq, &c.ID, &c.Run, &c.Cycle, &c.Attempt, &c.Control, &c.Bench, &c.Scenario, &started, &c.Took, &c.Outcome, &c.Attribution, &c.Reason, &c.Elapsed, &c.Phase); err != nil {
 			return nil, err
 		}
 		if c.Started, err = unstamp(started); err != nil {

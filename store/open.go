@@ -32,6 +32,8 @@ type Store struct {
 	// evidence are the files that a cycle left, by its ID; nil: nobody knows.
 	evidence func(cycle string) []string
 
+	totals totals
+
 	mu   sync.Mutex
 	mine map[string]int64 // runs that this Store began or resumed: id → seq
 }
@@ -70,6 +72,62 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
+// OpenReader opens the database at path for reading alone, beside whoever
+// writes: it waits for nobody, examines nothing but the format, and changes
+// nothing; what writes is refused with ErrReader. ErrNotFound where there is no
+// database, ErrOlder where an older program made it: Open brings it up to date.
+func OpenReader(path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}}
+	if err := s.openReader(context.Background()); err != nil {
+		s.Close()
+		return nil, explain(path, "open for reading", err)
+	}
+	return s, nil
+}
+
+func (s *Store) openReader(ctx context.Context) (err error) {
+	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no database", ErrNotFound)
+	}
+	if err := s.openRead(); err != nil {
+		return err
+	}
+	var id int64
+	err = s.read.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id)
+	if kind(err) == ErrNotDatabase || err == nil && id != applicationID {
+		return ErrNotDatabase
+	}
+	if err != nil {
+		return err
+	}
+	have, err := format(ctx, s.read)
+	if err != nil {
+		return err
+	}
+	if have < len(migrations) {
+		return fmt.Errorf("%w: its format is %d, this program's %d; any command that books results, such as `resetrig store check`, brings it up to date", ErrOlder, have, len(migrations))
+	}
+	s.locks, err = os.Open(s.path + ".lock") // a run that is held has made it
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
+}
+
+// openRead opens the connections for reading.
+func (s *Store) openRead() (err error) {
+	if s.read, err = sql.Open("sqlite", dsn(s.path, "mode=ro&"+reading)); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	s.read.SetMaxIdleConns(4)
+	return nil
+}
+
 func (s *Store) open(ctx context.Context) (err error) {
 	if s.write, err = sql.Open("sqlite", dsn(s.path, "mode=rw&"+writing)); err != nil {
 		return err
@@ -81,11 +139,9 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := s.writable(ctx); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.path, "mode=ro&"+reading)); err != nil {
+	if err := s.openRead(); err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(4)
-	s.read.SetMaxIdleConns(4)
 	if fi, err := os.Stat(s.path); err == nil && fi.Size() <= smallEnough {
 		if err := s.quickCheck(ctx); err != nil {
 			return err

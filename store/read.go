@@ -237,7 +237,8 @@ func (s *Store) Verify(ctx context.Context) error {
 	}
 	var bad int
 	err := s.read.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM pragma_foreign_key_check)
-		+ (SELECT count(*) FROM records d WHERE (SELECT count(*) FROM bodies WHERE cycle = d.cycle) + (SELECT count(*) FROM packed WHERE cycle = d.cycle) <> 1)`).Scan(&bad)
+		+ (SELECT count(*) FROM records d WHERE (SELECT count(*) FROM bodies WHERE cycle = d.cycle) + (SELECT count(*) FROM packed WHERE cycle = d.cycle) <> 1)
+		+ (SELECT count(*) FROM records d WHERE NOT EXISTS (SELECT 1 FROM commits m WHERE m.cycle = d.cycle))`).Scan(&bad)
 	if err == nil && bad > 0 {
 		err = fmt.Errorf("%w: %d entries do not agree with each other", ErrCorrupt, bad)
 	}

@@ -134,22 +134,28 @@ const gap = 10_000
 func (g *salvager) rows(table string, one func(seq int64) error) error {
 	var last int64
 	known := g.src.QueryRowContext(g.ctx, "SELECT seq FROM sqlite_sequence WHERE name = ?", table).Scan(&last) == nil
+	damaged := 0 // since the last that could be read
 	for seq, missing := int64(1), 0; known && seq <= last || !known && missing < gap; seq++ {
 		if err := g.ctx.Err(); err != nil {
 			return err
 		}
 		switch err := one(seq); {
 		case err == nil:
-			missing = 0
+			g.out.Damaged += damaged
+			missing, damaged = 0, 0
 		case errors.Is(err, sql.ErrNoRows):
 			missing++
 		case kind(err) == ErrCorrupt || kind(err) == ErrDisk:
-			g.out.Damaged++
+			damaged++
 			missing++
 		default:
 			return err
 		}
 	}
+	if !known { // where the table ends is not known either
+		damaged = min(damaged, 1)
+	}
+	g.out.Damaged += damaged
 	return nil
 }
 
@@ -158,6 +164,9 @@ func (g *salvager) all() (err error) {
 		return err
 	}
 	defer func() { g.tx.Rollback() }()
+	if err := g.number(); err != nil {
+		return err
+	}
 	if err := g.rows("runs", g.run); err != nil {
 		return err
 	}
@@ -165,6 +174,9 @@ func (g *salvager) all() (err error) {
 		return err
 	}
 	g.account()
+	if err := g.beside(); err != nil {
+		return err
+	}
 	return g.tx.Commit()
 }
 
@@ -191,13 +203,16 @@ func (g *salvager) cycle(seq int64) error {
 	var c Cycle
 	var started string
 	var run, elapsed int64
-	var phase string
-	extra := "0, ''"
-	if g.version > 1 {
-		extra = "elapsed_ns, phase"
+	var phase, exported string
+	extra := "0, '', ''"
+	switch {
+	case g.version > 2:
+		extra = "elapsed_ns, phase, exported"
+	case g.version > 1:
+		extra = "elapsed_ns, phase, ''"
 	}
 	err := g.src.QueryRowContext(g.ctx, "SELECT id, run, n, attempt, control, scenario, started, "+extra+" FROM cycles WHERE seq = ?", seq).
-		Scan(&c.ID, &run, &c.N, &c.Attempt, &c.Control, &c.Scenario, &started, &elapsed, &phase)
+		Scan(&c.ID, &run, &c.N, &c.Attempt, &c.Control, &c.Scenario, &started, &elapsed, &phase, &exported)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return g.orphan(seq, err)
 	}
@@ -210,8 +225,8 @@ func (g *salvager) cycle(seq int64) error {
 			return err
 		}
 	}
-	if _, err := g.tx.ExecContext(g.ctx, `INSERT INTO cycles (seq, id, run, n, attempt, control, scenario, started, elapsed_ns, phase)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, c.ID, run, c.N, c.Attempt, c.Control, c.Scenario, started, elapsed, phase); err != nil {
+	if _, err := g.tx.ExecContext(g.ctx, `INSERT INTO cycles (seq, id, run, n, attempt, control, scenario, started, elapsed_ns, phase, exported)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, c.ID, run, c.N, c.Attempt, c.Control, c.Scenario, started, elapsed, phase, exported); err != nil {
 		return err
 	}
 	if r == nil {

@@ -24,7 +24,7 @@ func TestSalvage(t *testing.T) {
 	}{
 		{"whole", func(b []byte) []byte { return b }, 60, false},
 		{"pages overwritten", func(b []byte) []byte {
-			for i := len(b) / 4096 / 2 * 4096; i+4096 < len(b); i += 8 * 4096 {
+			for i := len(b) / 4096 / 2 * 4096; i+4096 < len(b); i += 5 * 4096 {
 				copy(b[i:], bytes.Repeat([]byte{0xa5}, 4096))
 			}
 			return b
@@ -88,5 +88,36 @@ func TestSalvageKeepsOutcomes(t *testing.T) {
 	must(t, err)
 	if r.Outcome != rig.Fail || r.Attribution != rig.Proven || r.Reason != rig.ReasonResetPartial {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What people did and said is saved with the records, and the numbers go on.
+func TestSalvageKeepsWhatPeopleSaid(t *testing.T) {
+	path := filled(t)
+	s := open(t, path)
+	id := cycleID("r1", 3, 1)
+	must(t, s.Comment(t.Context(), store.Comment{Cycle: id, At: noon, Who: "eva", Kind: store.Remark, Text: "loose cable"}))
+	_, err := s.Audit(t.Context(), store.AuditEntry{At: noon, Who: "eva", Action: "start", Run: "r1"})
+	must(t, err)
+	comments, err := s.Comments(t.Context(), "")
+	must(t, err)
+	audit, err := s.AuditLog(t.Context(), store.AuditFilter{})
+	must(t, err)
+	last, err := s.LastSeq(t.Context())
+	must(t, err)
+	must(t, s.Close())
+	to := filepath.Join(t.TempDir(), "saved.db")
+	_, err = store.Salvage(t.Context(), path, to)
+	must(t, err)
+	saved := open(t, to)
+	gotComments, err := saved.Comments(t.Context(), "")
+	must(t, err)
+	gotAudit, err := saved.AuditLog(t.Context(), store.AuditFilter{})
+	must(t, err)
+	if d := cmp.Diff(comments, gotComments) + cmp.Diff(audit, gotAudit); d != "" || len(audit) != 1 {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if anew, err := saved.Since(t.Context(), last, 0); err != nil || len(anew) != 60 {
+		t.Errorf("who has seen number %d is shown %d records, %v; want all 60", last, len(anew), err)
 	}
 }

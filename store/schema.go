@@ -129,6 +129,59 @@ CREATE TABLE requests (
 	done TEXT
 ) STRICT;
 CREATE INDEX requests_waiting ON requests (run) WHERE done IS NULL;
+`, `
+-- The order in which records were committed, across runs. A trigger numbers them:
+-- a program of the format before, which may still be writing, does so too.
+CREATE TABLE commits (
+	seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+	cycle INTEGER NOT NULL UNIQUE REFERENCES records(cycle)
+) STRICT;
+INSERT INTO commits (cycle) SELECT cycle FROM records ORDER BY cycle;
+CREATE TRIGGER records_number AFTER INSERT ON records BEGIN INSERT INTO commits (cycle) VALUES (new.cycle); END;
+
+-- Who did what, and what came of it.
+CREATE TABLE audit (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	at      TEXT NOT NULL,
+	who     TEXT NOT NULL,
+	role    TEXT NOT NULL,
+	address TEXT NOT NULL,
+	action  TEXT NOT NULL CHECK (action <> ''),
+	bench   TEXT NOT NULL,
+	run     TEXT NOT NULL,
+	cycle   TEXT NOT NULL,
+	detail  TEXT NOT NULL,
+	result  TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_run ON audit (run, seq) WHERE run <> '';
+CREATE INDEX audit_bench ON audit (bench, seq) WHERE bench <> '';
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is never changed'); END;
+CREATE TRIGGER audit_keeps BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is never deleted'); END;
+
+-- What people said of a cycle, by its ID. It stands beside the record, which says nothing of it.
+CREATE TABLE comments (
+	seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+	cycle TEXT NOT NULL CHECK (cycle <> ''),
+	at    TEXT NOT NULL,
+	who   TEXT NOT NULL,
+	kind  TEXT NOT NULL CHECK (kind IN ('comment', 'acknowledged')),
+	text  TEXT NOT NULL
+) STRICT;
+CREATE INDEX comments_cycle ON comments (cycle, seq);
+CREATE TRIGGER comments_stay BEFORE UPDATE ON comments BEGIN SELECT RAISE(ABORT, 'a comment is never changed'); END;
+CREATE TRIGGER comments_keep BEFORE DELETE ON comments BEGIN SELECT RAISE(ABORT, 'a comment is never deleted'); END;
+
+-- Which file of a cycle's evidence is which content.
+CREATE TABLE artifacts (
+	cycle  INTEGER NOT NULL REFERENCES cycles(seq),
+	name   TEXT NOT NULL CHECK (name <> ''),
+	sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+	bytes  INTEGER NOT NULL CHECK (bytes >= 0),
+	gone   TEXT NOT NULL DEFAULT '', -- when it was dropped to make room; '' while it is kept
+	PRIMARY KEY (cycle, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifacts_kept ON artifacts (sha256, bytes) WHERE gone = '';
+ALTER TABLE cycles ADD COLUMN exported TEXT NOT NULL DEFAULT ''; -- when its evidence was copied to elsewhere
 `}
 
 // migrate brings the database to this program's format, all or nothing. A

@@ -11,6 +11,9 @@ import (
 // nil. f may be run again. Where another process writes for longer than SQLite
 // waits, as on an SD card that stalls, it tries again for a minute.
 func (s *Store) transact(ctx context.Context, doing string, f func(*sql.Tx) error) error {
+	if s.write == nil {
+		return explain(s.path, doing, ErrReader)
+	}
 	const tries = 12 // times the busy_timeout of 5 s
 	var err error
 	for range tries {

@@ -9,6 +9,7 @@ type Server struct {
 	rig    Rig
 	stream *stream
 	mux    *http.ServeMux
+	log    func(doing string, err error)
 }
 
 // New makes the dashboard. log is told what went wrong where no viewer can be
@@ -17,7 +18,7 @@ func New(r Rig, log func(doing string, err error)) (*Server, error) {
 	if r.Live == nil {
 		r.Live = NewLive()
 	}
-	s := &Server{rig: r, stream: newStream(r.Live, r.Ledger, log), mux: http.NewServeMux()}
+	s := &Server{rig: r, stream: newStream(r.Live, r.Ledger, log), mux: http.NewServeMux(), log: log}
 	s.mux.Handle("GET /events", s.stream)
 	return s, nil
 }

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"virtual/gpiosim/guest": {"rig"},
 	"virtual/pi/guest":      {"rig"},
 	"audio/audiotest":       {},
+	"report/reporttest":     {"rig", "soak/stats"},
 
 	"cmd/bench-detector": {"audio", "pcm", "pcm/corpus", "pcm/synth"},
 }
@@ -43,6 +44,7 @@ var mayImport = map[string][]string{
 var testsMay = map[string][]string{
 	"audio":  {"pcm/synth", "pcm/corpus", "audio/audiotest"},
 	"config": {"examples", "testdata"},
+	"report": {"report/reporttest"},
 }
 
 func TestImportRules(t *testing.T) {

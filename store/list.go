@@ -30,7 +30,10 @@ type Summary struct {
 // first, without their frozen texts.
 func (s *Store) List(ctx context.Context, f Filter) ([]Summary, error) {
 	f.Scenario, f.Outcomes, f.Control = "", nil, nil
-	where, args := f.where()
+	where, args, err := f.whereBefore(ctx, s, "runs", "r.seq")
+	if err != nil {
+		return nil, explain(s.path, "list runs", err)
+	}
 	sums, err := s.list(ctx, where, args, f.Limit)
 	if err != nil {
 		return nil, explain(s.path, "list runs", err)
@@ -42,6 +45,19 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Summary, error) {
 		}
 	}
 	return sums, nil
+}
+
+// whereBefore is where, and the place in the table that a page begins after.
+func (f Filter) whereBefore(ctx context.Context, s *Store, table, column string) (string, []any, error) {
+	where, args := f.where()
+	if f.Before == "" {
+		return where, args, nil
+	}
+	var seq int64
+	if err := s.read.QueryRowContext(ctx, "SELECT seq FROM "+table+" WHERE id = ?", f.Before).Scan(&seq); err != nil {
+		return "", nil, none(err)
+	}
+	return where + " AND " + column + " < ?", append(args, seq), nil
 }
 
 // list are runs without their counts.
@@ -121,7 +137,10 @@ func (s *Store) Cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
 }
 
 func (s *Store) cycles(ctx context.Context, f Filter) ([]CycleSummary, error) {
-	where, args := f.where()
+	where, args, err := f.whereBefore(ctx, s, "cycles", "c.seq")
+	if err != nil {
+		return nil, err
+	}
 	limit := f.Limit
 	if limit <= 0 {
 		limit = -1

@@ -21,6 +21,9 @@ type Filter struct {
 	Control  *bool
 	Limit    int  // 0: no limit
 	Newest   bool // newest first; oldest first otherwise. List and Cycles are always newest first
+	// Before is where a page of List or Cycles begins: after the run, or cycle, of
+	// that ID, which is the last one of the page before. ErrNotFound.
+	Before string
 }
 
 // where is the filter as SQL over records d, cycles c, runs r.

@@ -24,18 +24,19 @@ var (
 // Rig is everything that the dashboard shows and does. A nil field is a thing
 // that this rig does not have: its pages say so.
 type Rig struct {
-	Name    string // of the computer
-	Version string // of the program
-	State   string // folder of the results
-	Live    *Live
-	Books   Books
-	Ledger  Ledger
-	Notes   Notes
-	Audit   Audit
-	Reports Reports
-	Files   Files
-	Benches Benches
-	Doer    Doer
+	Name     string // of the computer
+	Version  string // of the program
+	State    string // folder of the results
+	Live     *Live
+	Books    Books
+	Ledger   Ledger
+	Notes    Notes
+	Audit    Audit
+	Reports  Reports
+	Files    Files
+	Benches  Benches
+	Doer     Doer
+	Measures Measures
 }
 
 // Books are the results, read while another goroutine or process writes them.
@@ -57,6 +58,21 @@ type Ledger interface {
 	Last(ctx context.Context) (int64, error)
 	// Totals are the books over all runs, for the metrics.
 	Totals(ctx context.Context) (Totals, error)
+}
+
+// Measures are the measurements of records, in the order of the ledger.
+type Measures interface {
+	// MeasuredSince are those of the records committed after the one of that
+	// number, of at most limit records, the oldest first.
+	MeasuredSince(ctx context.Context, after int64, limit int) ([]Measured, error)
+}
+
+// Measured is one measurement of a record.
+type Measured struct {
+	Seq   int64   `json:"seq"` // the record's, as in Cycle
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
 }
 
 // Notes are what people wrote to cycles. They are no part of a record.
@@ -198,6 +214,8 @@ type RunFilter struct {
 	Bench string `json:"bench,omitempty"`
 	Kind  string `json:"kind,omitempty"`
 	Limit int    `json:"limit,omitempty"`
+	// Before is a run: those begun before it. ErrNotFound where there is none.
+	Before string `json:"before,omitempty"`
 }
 
 // Cycle is a cycle in one line.
@@ -223,6 +241,8 @@ type CycleFilter struct {
 	Bench    string        `json:"bench,omitempty"`
 	Outcomes []rig.Outcome `json:"outcomes,omitempty"`
 	Limit    int           `json:"limit,omitempty"`
+	// Before is a cycle: those begun before it. ErrNotFound where there is none.
+	Before string `json:"before,omitempty"`
 }
 
 // Totals are the books over all runs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"time"
 
 	"resetrig/report"
@@ -98,6 +99,9 @@ type Reports interface {
 	// Summary is what a run is beside its records, and Sums what its records come
 	// to. ErrNotFound.
 	Summary(ctx context.Context, run string) (report.Summary, error)
+	// Records are the records of a run in the order of their commits, read as they
+	// are asked for.
+	Records(ctx context.Context, run string) iter.Seq2[rig.Record, error]
 }
 
 // Files are the evidence of cycles.

@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"virtual/pi/guest":      {"rig"},
 	"audio/audiotest":       {},
 	"report/reporttest":     {"rig", "soak/stats"},
+	"web/access":            {},
 
 	"cmd/bench-detector": {"audio", "pcm", "pcm/corpus", "pcm/synth"},
 }

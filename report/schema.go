@@ -80,6 +80,7 @@ var recordFields = map[string]string{
 	"operations":   "switchings of each relay in this cycle",
 	"senses":       "which senses the bench had",
 	"sound":        "the recording among the artifacts, and which piece of the cycle it is",
-	"artifacts":    "files of evidence in the cycle's folder",
+	"artifacts":    "files of evidence, by name",
+	"hashes":       "the content of those artifacts that were whole when the record was committed: a picture is drawn later",
 	"unsafe":       "relays whose safe state could not be reached",
 }

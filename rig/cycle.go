@@ -15,6 +15,8 @@ type CycleSpec struct {
 	Version        string
 	// Dir is the folder, which exists, for the cycle's artifacts; "" keeps none.
 	Dir string
+	// KeepPass keeps the sound and the transcript of a cycle that passes, too.
+	KeepPass bool
 	// Idle is since when the bench had nothing to do but to begin this cycle: what
 	// has passed since then is the rig's own time. Zero: not told.
 	Idle time.Time
@@ -27,6 +29,7 @@ type cycle struct {
 	sc   *Scenario
 	rec  *Record
 	dir  string
+	keep bool           // evidence of a pass, too
 	opsA map[string]int // operations before it
 
 	start   time.Time
@@ -85,7 +88,7 @@ type evidence struct {
 // or the record's Unsafe names those in doubt; power is as the scenario left it.
 func (b *Bench) Cycle(ctx context.Context, a *Armed, sc *Scenario, spec CycleSpec) Record {
 	c := &cycle{
-		b: b, a: a, sc: sc, dir: spec.Dir, idle: spec.Idle, opsA: a.operations(),
+		b: b, a: a, sc: sc, dir: spec.Dir, keep: spec.KeepPass, idle: spec.Idle, opsA: a.operations(),
 		start: b.Clock.Now(), moments: map[Moment]time.Time{},
 		beepAt: map[int]int{}, findings: map[string]Finding{}, agreed: map[string]bool{}, pressed: map[string]bool{},
 		rec: &Record{

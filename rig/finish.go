@@ -49,7 +49,7 @@ func (c *cycle) finish(ctx context.Context) {
 		}
 		c.endEar()
 	}
-	c.endTranscript(r.Outcome != Pass)
+	c.endTranscript(c.kept())
 	c.measureClock()
 	for _, b := range c.beeps {
 		kind := "short"
@@ -72,6 +72,9 @@ func (c *cycle) finish(ctx context.Context) {
 	r.Took = c.now()
 	c.measureOverhead()
 }
+
+// kept reports whether the cycle's sound and transcript are kept.
+func (c *cycle) kept() bool { return c.rec.Outcome != Pass || c.keep }
 
 func (c *cycle) sortedFindings() []Finding {
 	var fs []Finding

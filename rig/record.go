@@ -35,6 +35,9 @@ type Record struct {
 	Operations   map[string]int `json:"operations"` // switchings per relay in this cycle
 	Senses       []string       `json:"senses"`     // what was fitted
 	Artifacts    []string       `json:"artifacts,omitempty"`
+	// Hashes are the artifacts that were whole when the record was committed, by
+	// their content. A picture is drawn later, from the sound, and not among them.
+	Hashes []Artifact `json:"hashes,omitempty"`
 	// Sound is the recording among the artifacts, where there is one.
 	Sound *SoundRecord `json:"sound,omitempty"`
 	// Unsafe names every relay whose safe state could not be reached.
@@ -48,6 +51,13 @@ type StepRecord struct {
 	Began time.Duration `json:"began_ns"`
 	Took  time.Duration `json:"took_ns"`
 	Error string        `json:"error,omitempty"`
+}
+
+// Artifact is a file of evidence.
+type Artifact struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"` // of its content, hexadecimal
+	Bytes  int64  `json:"bytes"`
 }
 
 // SoundRecord is a recording, and its place on the cycle's timeline.

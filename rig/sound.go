@@ -15,10 +15,9 @@ const (
 	resetSounds = time.Minute     // after a reset over the network, for its beep
 )
 
-// endEar closes the ear and keeps the sound of a cycle that did not pass.
+// endEar closes the ear, and keeps the sound where evidence is kept.
 func (c *cycle) endEar() {
-	keep := c.rec.Outcome != Pass
-	if !keep || c.dir == "" || !c.spooled {
+	if !c.kept() || c.dir == "" || !c.spooled {
 		c.end(false)
 		return
 	}

@@ -100,6 +100,9 @@ func (s *Store) insertRecord(ctx context.Context, tx *sql.Tx, r rig.Record) erro
 			exec(s.commit.measure, seq, string(ms))
 		}
 	}
+	if err == nil {
+		err = s.insertArtifacts(ctx, tx, seq, r.Hashes)
+	}
 	for relay, n := range r.Operations {
 		exec(s.commit.life, r.Bench, relay, n)
 	}

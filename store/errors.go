@@ -22,6 +22,7 @@ var (
 	ErrNewer       = errors.New("written by a newer version of resetrig")
 	ErrOlder       = errors.New("written by an older version of resetrig")
 	ErrReader      = errors.New("it was opened for reading alone")
+	ErrDropped     = errors.New("it was dropped to make room")
 	ErrUnfit       = errors.New("it cannot be kept as it is")
 	ErrNotDatabase = errors.New("not a database of resetrig")
 	ErrCorrupt     = errors.New("damaged")

@@ -176,13 +176,15 @@ func TestInterruptedCycleKeepsItsEvidence(t *testing.T) {
 	must(t, s.BeginCycle(t.Context(), c))
 	must(t, s.Mark(t.Context(), c.ID, "arrange", map[string]int{"power": 1}))
 	must(t, s.Mark(t.Context(), c.ID, "act", map[string]int{"power": 2, "reset": 1}))
+	dir, err := s.CycleDir(c.ID)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "cycle.wav"), []byte("RIFF, and cut off"), 0o600))
 	must(t, s.Close())
 
 	s = open(t, path)
-	s.KeepEvidence(func(id string) []string { return []string{id + ".wav"} })
 	rs, err := s.CloseInterrupted(t.Context())
 	must(t, err)
-	if len(rs) != 1 || rs[0].Operations["power"] != 2 || rs[0].Artifacts[0] != c.ID+".wav" {
+	if len(rs) != 1 || rs[0].Operations["power"] != 2 || rs[0].Artifacts[0] != "cycle.wav" || rs[0].Hashes[0].Bytes != 17 {
 		t.Fatalf("%+v", rs)
 	}
 	ops, err := s.Operations(t.Context(), "lab-3-left")

@@ -51,8 +51,11 @@ func (s *Store) closeInterrupted(ctx context.Context, tx *sql.Tx, run int64) ([]
 			Steps: []rig.StepRecord{}, Checks: []rig.Check{}, Measurements: []rig.Measurement{}, Beeps: []rig.BeepRecord{},
 			Timeline: []rig.Event{}, Operations: o.operations, Senses: []string{},
 		}
-		if s.evidence != nil {
-			r.Artifacts = s.evidence(o.ID)
+		if r.Hashes, err = s.Hash(o.ID, nil); err != nil {
+			r.Findings = append(r.Findings, rig.Finding{Name: "evidence", Detail: err.Error()})
+		}
+		for _, a := range r.Hashes {
+			r.Artifacts = append(r.Artifacts, a.Name)
 		}
 		if err := s.insertRecord(ctx, tx, r); err != nil {
 			return nil, fmt.Errorf("cycle %s: %w", r.ID, err)
@@ -75,10 +78,6 @@ func inPhase(phase string) string {
 	}
 	return ", in its phase " + phase
 }
-
-// KeepEvidence says which files an interrupted cycle left behind: files is
-// asked for each one that is closed, and what it names is in the record.
-func (s *Store) KeepEvidence(files func(cycle string) []string) { s.evidence = files }
 
 // Mark notes where a running cycle has come to, and the switchings in it so
 // far: what is known of it if the process dies. A cycle that has its record

@@ -22,15 +22,14 @@ const smallEnough = 16 << 20
 // goroutine. Several processes may have one open: writers wait for each other,
 // readers for nobody.
 type Store struct {
-	path   string
-	write  *sql.DB // exactly one connection
-	read   *sql.DB
-	locks  *os.File
-	vault  vault
-	commit statements
-	hour   func() hour
-	// evidence are the files that a cycle left, by its ID; nil: nobody knows.
-	evidence func(cycle string) []string
+	path     string
+	write    *sql.DB // exactly one connection
+	read     *sql.DB
+	locks    *os.File
+	vault    vault
+	commit   statements
+	hour     func() hour
+	evidence evidence
 
 	totals totals
 
@@ -64,7 +63,7 @@ func Open(path string) (*Store, error) {
 	if err := ensure(ctx, path); err != nil {
 		return nil, explain(path, "open", err)
 	}
-	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}}
+	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}, evidence: evidence{dir: filepath.Join(filepath.Dir(path), "artifacts")}}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, explain(path, "open", err)
@@ -81,7 +80,7 @@ func OpenReader(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}}
+	s := &Store{path: path, mine: map[string]int64{}, hour: systemHour, vault: vault{dir: path + ".vault"}, evidence: evidence{dir: filepath.Join(filepath.Dir(path), "artifacts")}}
 	if err := s.openReader(context.Background()); err != nil {
 		s.Close()
 		return nil, explain(path, "open for reading", err)

@@ -75,13 +75,15 @@ func (a *app) openStore(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, rigError(err)
 	}
-	s.KeepEvidence(a.leftBy)
 	closed, err := s.CloseInterrupted(ctx)
 	for _, r := range closed {
 		fmt.Fprintf(a.err, "resetrig: cycle %s was interrupted by the end of its program: booked as aborted (interrupted)\n", r.ID)
 	}
 	if err != nil {
 		return nil, rigError(errors.Join(err, s.Close()))
+	}
+	if err := s.Recover(ctx); err != nil { // no result is in it
+		fmt.Fprintf(a.err, "resetrig: %v\n", err)
 	}
 	return s, nil
 }
@@ -351,19 +353,6 @@ func (a *app) rescue(r rig.Record) error {
 	}
 	fmt.Fprintf(a.err, "%s\n", data)
 	return errors.New("it was printed above, on stderr")
-}
-
-// leftBy are the files of evidence that a cycle left.
-func (a *app) leftBy(cycle string) []string {
-	list, err := os.ReadDir(filepath.Join(a.state, "artifacts", cycle))
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range list {
-		names = append(names, e.Name())
-	}
-	return names
 }
 
 // runID is unique and sorts by time.

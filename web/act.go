@@ -13,6 +13,7 @@ import (
 
 	"resetrig/rig"
 	"resetrig/soak"
+	"resetrig/web/access"
 )
 
 // Everything that a person can do by way of the dashboard or the API is one of
@@ -22,30 +23,6 @@ import (
 
 // ErrForbidden is a wish of somebody who may only look.
 var ErrForbidden = errors.New("this needs an operator")
-
-// Who is somebody who asks for something.
-type Who struct {
-	Name    string // of the token; "local" where this rig has none
-	Role    string // viewer, operator
-	Address string // from where
-}
-
-// The roles.
-const (
-	RoleViewer   = "viewer"
-	RoleOperator = "operator"
-)
-
-type whoKey struct{}
-
-// WithWho is a context of a request by that person.
-func WithWho(ctx context.Context, w Who) context.Context { return context.WithValue(ctx, whoKey{}, w) }
-
-// who is the person of a request; the zero value may do nothing.
-func who(ctx context.Context) Who {
-	w, _ := ctx.Value(whoKey{}).(Who)
-	return w
-}
 
 // The actions by their names in the audit log.
 const (
@@ -127,7 +104,7 @@ func (s *Server) Halt(ctx context.Context, bench string, how Halting) (h Halted,
 		e.Run, e.Detail = h.Run, h.Text
 		if err == nil {
 			e.Detail = fmt.Sprintf("%s (%v)", h.Text, h.Took.Round(time.Millisecond))
-			s.rig.Live.Bench(bench).Halted(fmt.Sprintf("%s by %s: %s", how, who(ctx).Name, h.Text))
+			s.rig.Live.Bench(bench).Halted(fmt.Sprintf("%s by %s: %s", how, access.Who(ctx).Name, h.Text))
 		}
 		return err
 	})
@@ -160,7 +137,7 @@ func (s *Server) note(ctx context.Context, action string, n Note) error {
 		case s.rig.Notes == nil:
 			return fmt.Errorf("%w: this rig keeps no comments", ErrRefused)
 		}
-		n.Who, n.At = who(ctx).Name, time.Now()
+		n.Who, n.At = access.Who(ctx).Name, time.Now()
 		return s.rig.Notes.AddNote(ctx, n)
 	})
 }
@@ -169,10 +146,10 @@ func (s *Server) note(ctx context.Context, action string, n Note) error {
 // the person has gone away.
 func (s *Server) act(ctx context.Context, e *AuditEntry, do func(context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
-	w := who(ctx)
-	e.At, e.Who, e.Role, e.Address = time.Now(), w.Name, w.Role, w.Address
+	w := access.Who(ctx)
+	e.At, e.Who, e.Role, e.Address = time.Now(), w.Name, w.Role.String(), w.Addr
 	err := error(ErrForbidden)
-	if w.Role == RoleOperator {
+	if w.May(access.Operator) {
 		err = rig.Guarded(func() error { return do(ctx) })
 	}
 	e.Result = "ok"

@@ -21,6 +21,7 @@ type Bench struct {
 	Senses   Senses    `yaml:"senses" jsonschema_description:"independent witnesses of relays, power and network, by name"`
 	Ear      *Ear      `yaml:"ear" jsonschema_description:"the microphone"`
 	Soak     Soak      `yaml:"soak" jsonschema_description:"when a series of cycles stops"`
+	Evidence *Evidence `yaml:"evidence" jsonschema_description:"which cycles leave their sound and transcript, and how much of the disk that may take"`
 	Simulate *Simulate `yaml:"simulate" jsonschema_description:"makes this a simulated bench"`
 	// File is the name that the bench was loaded from.
 	File string `yaml:"-"`

@@ -24,11 +24,12 @@ type Plan struct {
 	Prove      string        `yaml:"prove,omitempty" jsonschema:"pattern=^[0-9]+(\\.[0-9]+)?%@[0-9]+(\\.[0-9]+)?%$" jsonschema_description:"a pass rate and a confidence, like 99%@95%: the soak goes on until that is shown, or cannot be"`
 	Sequential bool          `yaml:"sequential,omitempty" jsonschema_description:"Wald's sequential test decides on prove, and lets failures happen; otherwise the fixed count of cycles without a failure"`
 
-	Stop    PlanStop      `yaml:"stop,omitempty" jsonschema_description:"what ends the soak early; what is not said here is the bench's"`
-	Hold    *PlanHold     `yaml:"hold,omitempty" jsonschema_description:"after a fail, the bench is kept as it is until a person says go on"`
-	Retries int           `yaml:"retries" jsonschema:"minimum=0,maximum=10" jsonschema_description:"how often a cycle that ended in an error is tried again; the bench's unless said otherwise"`
-	Pause   time.Duration `yaml:"pause,omitempty" jsonschema_description:"between two cycles, like 30s"`
-	Window  *PlanWindow   `yaml:"window,omitempty" jsonschema_description:"the hours in which cycles may begin"`
+	Stop     PlanStop      `yaml:"stop,omitempty" jsonschema_description:"what ends the soak early; what is not said here is the bench's"`
+	Hold     *PlanHold     `yaml:"hold,omitempty" jsonschema_description:"after a fail, the bench is kept as it is until a person says go on"`
+	Retries  int           `yaml:"retries" jsonschema:"minimum=0,maximum=10" jsonschema_description:"how often a cycle that ended in an error is tried again; the bench's unless said otherwise"`
+	Evidence *Evidence     `yaml:"evidence,omitempty" jsonschema_description:"which cycles leave their sound and transcript, and how much of the disk that may take; what is not said here is the bench's"`
+	Pause    time.Duration `yaml:"pause,omitempty" jsonschema_description:"between two cycles, like 30s"`
+	Window   *PlanWindow   `yaml:"window,omitempty" jsonschema_description:"the hours in which cycles may begin"`
 	// File is the name that the plan was loaded from.
 	File string `yaml:"-"`
 }

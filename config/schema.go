@@ -113,6 +113,8 @@ func (g *generator) mapped(t reflect.Type) *jsonschema.Schema {
 		return text(`^` + decimal + `%$`)
 	case reflect.TypeFor[HertzApart]():
 		return text(`^` + decimal + `Hz$`)
+	case reflect.TypeFor[Bytes]():
+		return text(`^` + decimal + `([kMGT])?B$`)
 	case reflect.TypeFor[Ohms]():
 		return text(`^` + decimal + `m?(Ω|Ohm)$`)
 	case reflect.TypeFor[Amperes]():

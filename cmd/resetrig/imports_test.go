@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"virtual/pi/guest":      {"rig"},
 	"audio/audiotest":       {},
 	"report/reporttest":     {"rig", "soak/stats"},
+	"web":                   {"report", "rig", "soak", "soak/stats", "web/access"},
 	"web/access":            {},
 
 	"cmd/bench-detector": {"audio", "pcm", "pcm/corpus", "pcm/synth"},

@@ -143,6 +143,14 @@ type notPassed struct {
 	Took, Started, ID, Anchor, S string
 }
 
+func newNotPassed(r *rig.Record, anchor string) notPassed {
+	return notPassed{
+		Cycle: r.Cycle, Label: label(r), Verdict: verdict(r), Class: rowClass[rowOf(r)], Text: short(r.Text),
+		Took: span(r.Took), Started: moment(r.Started), ID: clean(r.ID), Anchor: anchor,
+		S: strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64),
+	}
+}
+
 type beepRow struct{ Kind, What, N, Median, Min, Max, Unit string }
 
 func newPage(run *Summary, g *gathered, evidence Evidence) *page {
@@ -169,11 +177,7 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 	p.lives(g)
 	for i := range g.rows.first {
 		r := &g.rows.first[i]
-		p.Rows = append(p.Rows, notPassed{
-			Cycle: r.Cycle, Label: label(r), Verdict: verdict(r), Class: rowClass[rowOf(r)], Text: short(r.Text),
-			Took: span(r.Took), Started: moment(r.Started), ID: clean(r.ID), Anchor: p.anchorOf(r.ID),
-			S: strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64),
-		})
+		p.Rows = append(p.Rows, newNotPassed(r, p.anchorOf(r.ID)))
 	}
 	p.RowsLeft = g.rows.n - len(g.rows.first)
 	for _, s := range g.sources {

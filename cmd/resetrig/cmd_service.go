@@ -22,6 +22,7 @@ type unit struct {
 	Name, Bench, File  string
 	Program, State     string
 	User, Groups, Home string
+	Env                []string // files of the service's environment
 	Watchdog           string
 	root               string
 }
@@ -72,8 +73,41 @@ environment stand in /etc/resetrig/NAME.env.`,
 	f.StringVar(&u.Groups, "groups", "gpio audio", "groups that may use the lines and the microphone")
 	f.StringVar(&u.root, "root", "/", "folder to install into, for packages and images")
 	f.BoolVar(&show, "print", false, "print the unit instead of writing it")
-	c.AddCommand(install)
+	c.AddCommand(install, &cobra.Command{
+		Use:    "template",
+		Short:  "Print the unit that packages install: resetrig@NAME for /etc/resetrig/NAME.yaml",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := packagedUnit().text()
+			if err == nil {
+				_, err = fmt.Fprint(a.out, text)
+			}
+			return err
+		},
+	})
 	return c
+}
+
+// packagedUnit is the template unit of the package, whose maintainer scripts
+// make the user and its groups. %i is what systemd puts in: NAME of resetrig@NAME.
+func packagedUnit() unit {
+	return unit{
+		Name: "resetrig@", Bench: "%i", File: "/etc/resetrig/%i.yaml",
+		Program: "/usr/bin/resetrig", State: systemState, User: "resetrig", Home: "yes", Watchdog: watchdogTime,
+		Env: []string{"/etc/resetrig/resetrig.env", "/etc/resetrig/%i.env"},
+	}
+}
+
+// text fills the unit in.
+func (u unit) text() (string, error) {
+	t, err := template.New("unit").Parse(unitText)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, u)
+	return b.String(), err
 }
 
 // unitOf is the text of a bench's unit.
@@ -96,7 +130,7 @@ func (a *app) unitOf(u *unit, bench string) (string, error) {
 	if u.Program, err = os.Executable(); err != nil {
 		return "", rigError(err)
 	}
-	u.Bench, u.State, u.Home = cfg.Name, "/var/lib/resetrig", "yes"
+	u.Bench, u.State, u.Home = cfg.Name, systemState, "yes"
 	if u.Name == "" {
 		u.Name = "resetrig-" + cfg.Name
 	}
@@ -111,13 +145,8 @@ func (a *app) unitOf(u *unit, bench string) (string, error) {
 	if strings.ContainsAny(u.Name+u.User, "/ \t\n") || strings.ContainsAny(u.Groups, "/\n") {
 		return "", usage(fmt.Errorf("--name %q --user %q --groups %q: want plain names", u.Name, u.User, u.Groups))
 	}
-	var b strings.Builder
-	t, err := template.New("unit").Parse(unitText)
-	if err != nil {
-		return "", err
-	}
-	err = t.Execute(&b, u)
-	return b.String(), err
+	u.Env = []string{"/etc/resetrig/" + u.Name + ".env"}
+	return u.text()
 }
 
 func (a *app) installUnit(u unit, text string) error {

@@ -106,6 +106,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetOut(out)
 	root.SetErr(errw)
 	err := rig.Guarded(func() error { return root.ExecuteContext(ctx) })
+	if herr := handOver(a.state); herr != nil {
+		fmt.Fprintf(errw, "resetrig: files of root are left in %s, and may shut its owner out: %v\n", a.state, herr)
+	}
 	if err == nil {
 		return exitPass
 	}
@@ -163,7 +166,7 @@ its default state.
 		a.demoCommand(), a.runCommand(), a.soakCommand(), a.sweepCommand(), a.checkCommand(), a.listenCommand(), a.calibrateCommand(),
 		a.nvrCommand(), a.simCommand(), a.safeCommand(),
 		a.listCommand(), a.reportCommand(), a.compareCommand(), a.storeCommand(), a.serviceCommand(),
-		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(),
+		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(), a.manCommand(),
 	} {
 		root.AddCommand(c)
 	}

@@ -52,14 +52,17 @@ func (a *app) watchSignals() (ctx context.Context, done func()) {
 	}
 }
 
+// systemState is where the services of the benches keep their results.
+const systemState = "/var/lib/resetrig"
+
 // defaultState is where results live: what the environment says, the system's
-// folder for root, the user's otherwise.
+// folder for root and for the user to whom it belongs, the user's otherwise.
 func defaultState() string {
 	if d := os.Getenv("RESETRIG_STATE"); d != "" {
 		return d
 	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/resetrig"
+	if id, known := ownerOf(systemState); os.Geteuid() == 0 || known && id.uid == os.Geteuid() {
+		return systemState
 	}
 	if d := os.Getenv("XDG_STATE_HOME"); d != "" {
 		return filepath.Join(d, "resetrig")

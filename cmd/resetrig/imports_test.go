@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"report/reporttest":     {"rig", "soak/stats"},
 	"web":                   {"report", "rig", "soak", "soak/stats", "web/access"},
 	"web/access":            {},
+	"web/access/accesstest": {"web/access"},
 
 	"cmd/bench-detector": {"audio", "pcm", "pcm/corpus", "pcm/synth"},
 }

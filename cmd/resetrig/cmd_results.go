@@ -182,7 +182,7 @@ func (a *app) printFormat(ctx context.Context, ask reportOf, w io.Writer) (err e
 		if cerr != nil {
 			return usage(fmt.Errorf("%w; %w", rerr, cerr))
 		}
-		return a.printCycle(ask, rec, w)
+		return a.printCycle(ctx, db, ask, rec, w)
 	}
 	s, err := summary(ctx, db, run)
 	if err != nil {
@@ -196,7 +196,7 @@ func (a *app) printFormat(ctx context.Context, ask reportOf, w io.Writer) (err e
 	case "text":
 		return report.Text(w, s, records)
 	case "html":
-		return report.HTML(w, s, records, evidence{a.state})
+		return report.HTML(w, s, records, evidenceIn(ctx, db))
 	case "json":
 		return report.JSON(w, records)
 	case "csv":
@@ -208,7 +208,7 @@ func (a *app) printFormat(ctx context.Context, ask reportOf, w io.Writer) (err e
 }
 
 // printCycle writes one cycle.
-func (a *app) printCycle(ask reportOf, rec rig.Record, w io.Writer) error {
+func (a *app) printCycle(ctx context.Context, db *store.Store, ask reportOf, rec rig.Record, w io.Writer) error {
 	switch ask.format {
 	case "text":
 		return report.Cycle(w, rec)
@@ -216,7 +216,7 @@ func (a *app) printCycle(ask reportOf, rec rig.Record, w io.Writer) error {
 		return json.NewEncoder(w).Encode(rec)
 	case "html":
 		s := report.Summary{Run: rec.ID, Kind: "cycle", Bench: rec.Bench, Scenario: rec.Scenario, Version: rec.Version, Started: rec.Started, Ended: rec.Started.Add(rec.Took)}
-		return report.HTML(w, s, func(yield func(rig.Record, error) bool) { yield(rec, nil) }, evidence{a.state})
+		return report.HTML(w, s, func(yield func(rig.Record, error) bool) { yield(rec, nil) }, evidenceIn(ctx, db))
 	}
 	return usage(fmt.Errorf("--format %q of a single cycle: want text, html or json", ask.format))
 }

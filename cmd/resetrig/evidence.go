@@ -2,17 +2,19 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"resetrig/audio"
 	"resetrig/pcm"
 	"resetrig/report"
 	"resetrig/rig"
+	"resetrig/store"
 )
 
 // clipMost is the longest piece of a cycle's sound that a page embeds, and
@@ -22,12 +24,68 @@ const (
 	pictureMost = 2 << 20
 )
 
-// evidence finds what cycles left in the state folder.
-type evidence struct{ state string }
+// evidence finds what cycles left.
+type evidence struct {
+	// open opens a file of a cycle; nil where it is not there any more: it was
+	// dropped to make room, or moved to an archive.
+	open func(cycle, name string) (io.ReadSeekCloser, error)
+	// draw makes the picture of a cycle's sound anew.
+	draw func(r rig.Record, sound io.Reader) ([]byte, error)
+}
+
+// evidenceIn is the evidence beside a database, for as long as ctx lives.
+func evidenceIn(ctx context.Context, db *store.Store) evidence {
+	return evidence{
+		open: func(cycle, name string) (io.ReadSeekCloser, error) {
+			f, _, err := openArtifact(ctx, db, cycle, name)
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDropped) {
+				return nil, nil
+			}
+			return f, err
+		},
+		draw: func(r rig.Record, sound io.Reader) ([]byte, error) {
+			w, err := pcm.OpenWAV(bufio.NewReader(sound))
+			if err != nil {
+				return nil, err
+			}
+			p := audio.Picture{Title: titleOf(r), From: r.Sound.From.Seconds()}
+			for _, b := range r.Beeps {
+				if b.Kind == "long" {
+					p.Profile.FrequencyHz = b.FrequencyHz
+				}
+			}
+			var out bytes.Buffer
+			err = p.Draw(&out, stoppable{w, ctx})
+			return out.Bytes(), err
+		},
+	}
+}
+
+// artifactInfo is what is known of a file of evidence.
+type artifactInfo struct {
+	Name     string
+	Bytes    int64
+	SHA256   string // "" of a cycle that an older program booked
+	Modified time.Time
+}
+
+// openArtifact opens a file of a cycle's evidence, wherever it lies. Both names
+// may come from anywhere: what is no name of a file is store.ErrNotFound. The
+// caller closes it.
+func openArtifact(ctx context.Context, db *store.Store, cycle, name string) (io.ReadSeekCloser, artifactInfo, error) {
+	f, a, err := db.OpenArtifact(ctx, cycle, name)
+	if err != nil {
+		return nil, artifactInfo{}, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, artifactInfo{}, errors.Join(err, f.Close())
+	}
+	return f, artifactInfo{Name: name, Bytes: fi.Size(), SHA256: a.SHA256, Modified: fi.ModTime()}, nil
+}
 
 // Show is the cycle's picture, and its sound from before the power came on in
-// the act until after the release. What is no longer there is left out: it may
-// have been moved to an archive.
+// the act until after the release. What is no longer there is left out.
 func (e evidence) Show(r rig.Record) (s report.Shown, err error) {
 	if r.ID != filepath.Base(r.ID) || !filepath.IsLocal(r.ID) {
 		return s, errors.New("the record's ID is no name of a folder")
@@ -35,15 +93,37 @@ func (e evidence) Show(r rig.Record) (s report.Shown, err error) {
 	if r.Sound == nil || r.Sound.File != filepath.Base(r.Sound.File) {
 		return s, nil
 	}
-	dir := filepath.Join(e.state, "artifacts", r.ID)
 	if picture := pictureOf(r.Sound.File); slices.Contains(r.Artifacts, picture) {
-		if s.Picture, err = readAtMost(filepath.Join(dir, picture), pictureMost); err != nil {
+		if s.Picture, err = e.picture(r, picture); err != nil {
 			return s, err
 		}
 	}
 	s.SoundFrom, s.SoundTo = clip(r)
-	s.Sound, err = cutWAV(filepath.Join(dir, r.Sound.File), s.SoundFrom-r.Sound.From, s.SoundTo-r.Sound.From)
-	return s, err
+	f, err := e.open(r.ID, r.Sound.File)
+	if f == nil || err != nil {
+		return s, err
+	}
+	s.Sound, err = cutWAV(f, s.SoundFrom-r.Sound.From, s.SoundTo-r.Sound.From)
+	return s, errors.Join(err, f.Close())
+}
+
+// picture is the cycle's picture, drawn again where the program died before it
+// was drawn.
+func (e evidence) picture(r rig.Record, name string) ([]byte, error) {
+	f, err := e.open(r.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
+		data, err := readAtMost(f, pictureMost)
+		return data, errors.Join(err, f.Close())
+	}
+	sound, err := e.open(r.ID, r.Sound.File)
+	if sound == nil || err != nil {
+		return nil, err
+	}
+	data, err := e.draw(r, sound)
+	return data, errors.Join(err, sound.Close())
 }
 
 // clip is which piece of a cycle's sound is worth hearing: from before the last
@@ -68,31 +148,18 @@ func clip(r rig.Record) (from, to time.Duration) {
 	return from, min(to, from+clipMost)
 }
 
-// readAtMost reads a file; one that is not there is empty.
-func readAtMost(name string, most int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
+// readAtMost reads a file that a page can hold.
+func readAtMost(f io.Reader, most int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
-		data, err = nil, errors.New(name+" is too large for a page")
+		return nil, errors.New("the picture is too large for a page")
 	}
-	return data, errors.Join(err, f.Close())
+	return data, err
 }
 
-// cutWAV is a piece of a WAV file as a WAV file; nil where there is no such
-// file or nothing in the piece.
-func cutWAV(name string, from, to time.Duration) (data []byte, err error) {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+// cutWAV is a piece of a WAV file as a WAV file; nil where there is nothing in
+// the piece.
+func cutWAV(f io.Reader, from, to time.Duration) (data []byte, err error) {
 	r, err := pcm.OpenWAV(bufio.NewReader(f))
 	if err != nil {
 		return nil, err

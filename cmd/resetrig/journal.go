@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -17,19 +15,19 @@ import (
 
 // journal books the cycles of a run.
 type journal struct {
-	a         *app
-	db        *store.Store
-	run       store.Run
-	plan      *soak.Plan
-	keep      string
-	simulated bool
-	each      func(rig.Record)
-	before    func(cycle, attempt int)
-	mark      *marker
-	wear      *wear
-	tell      func(notice) (store.Message, bool)
-	dir       string
-	pictures  *pictures
+	a        *app
+	db       *store.Store
+	run      store.Run
+	plan     *soak.Plan
+	evidence *keeper
+	each     func(rig.Record)
+	before   func(cycle, attempt int)
+	begins   func(id string)
+	mark     *marker
+	wear     *wear
+	tell     func(notice) (store.Message, bool)
+	dir      string // of the cycle's evidence; "" keeps none
+	pictures *pictures
 }
 
 // controlsApart keeps the draws of a control from those of the cycle with the
@@ -56,16 +54,18 @@ func (j *journal) Begin(ctx context.Context, s soak.Slot) (rig.CycleSpec, error)
 		return c, err
 	}
 	j.mark.begin(id)
-	// A simulated room sounds the same again under its seed: its sound is kept
-	// only on request.
-	if j.keep == "none" || j.keep == "" && j.simulated && !needsDir(s.Scenario) {
+	if j.begins != nil {
+		j.begins(id)
+	}
+	j.dir = ""
+	folder, pass := j.evidence.begin(ctx, s.Scenario)
+	if !folder {
 		return c, nil
 	}
-	j.dir = filepath.Join(j.a.state, "artifacts", id)
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return c, fmt.Errorf("make a folder for the cycle's evidence: %w", err)
+	if j.dir, err = j.db.CycleDir(id); err != nil {
+		return c, err
 	}
-	c.Dir = j.dir
+	c.Dir, c.KeepPass = j.dir, pass
 	return c, nil
 }
 
@@ -83,8 +83,15 @@ func needsDir(sc *rig.Scenario) bool {
 
 func (j *journal) Commit(ctx context.Context, r rig.Record) error {
 	j.mark.end()
-	if name := j.pictures.later(j.dir, r); name != "" {
-		r.Artifacts = append(slices.Clip(r.Artifacts), name)
+	ctx = context.WithoutCancel(ctx) // a cycle that was stopped has evidence too
+	var err error
+	if j.dir != "" && len(r.Artifacts) > 0 {
+		r.Hashes, err = j.db.Hash(r.ID, r.Artifacts)
+	}
+	j.evidence.remark(&r, err)
+	picture := j.pictures.of(r)
+	if picture != "" {
+		r.Artifacts = append(slices.Clip(r.Artifacts), picture)
 	}
 	if err := j.db.Commit(ctx, r, j.notices(r)...); err != nil {
 		return err
@@ -92,9 +99,15 @@ func (j *journal) Commit(ctx context.Context, r rig.Record) error {
 	j.wear.booked(r.Operations)
 	j.a.remarkWear(j.wear)
 	if j.dir != "" {
-		_ = os.Remove(j.dir) // only if nothing was kept in it
+		if err := j.db.Settle(ctx, r.ID); err != nil { // the next program goes on with it
+			fmt.Fprintf(j.a.err, "resetrig: %v\n", err)
+		}
 		j.dir = ""
 	}
+	if picture != "" {
+		j.pictures.later(r)
+	}
+	j.evidence.committed(ctx, r)
 	if j.each != nil {
 		j.each(r)
 	}

@@ -5,40 +5,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strings"
 
 	"resetrig/audio"
 	"resetrig/pcm"
 	"resetrig/rig"
+	"resetrig/store"
 )
 
 // pictures draws the sound of cycles when no bench waits for it: a picture takes
-// seconds on a small computer, and lines are given back before.
+// seconds on a small computer, and lines are given back before. A picture is
+// made of the sound alone: one that is missing can be drawn at any time.
 type pictures struct {
 	app     *app
+	db      *store.Store
 	profile audio.Profile // what the ear waits for
 	pending []pendingPicture
 }
 
 type pendingPicture struct {
-	id, dir, file, title string
-	from                 float64 // seconds of the cycle
+	db               *store.Store
+	id, sound, title string
+	from             float64 // seconds of the cycle
 }
 
-// later notes the sound that a record has in dir, and gives the name of the
-// picture that it will have, or "".
-func (p *pictures) later(dir string, r rig.Record) string {
-	if dir == "" || r.Sound == nil {
+// of is the name of the picture that a record will have, or "".
+func (p *pictures) of(r rig.Record) string {
+	if r.Sound == nil {
 		return ""
 	}
+	return pictureOf(r.Sound.File)
+}
+
+// later notes the sound of a committed record.
+func (p *pictures) later(r rig.Record) {
+	p.pending = append(p.pending, pendingPicture{db: p.db, id: r.ID, sound: r.Sound.File, title: titleOf(r), from: r.Sound.From.Seconds()})
+}
+
+// titleOf is what stands over a cycle's picture.
+func titleOf(r rig.Record) string {
 	title := fmt.Sprintf("%s  %s  %s", r.Bench, r.ID, strings.ToUpper(string(r.Outcome)))
 	if r.Reason != "" {
 		title += ": " + string(r.Reason)
 	}
-	p.pending = append(p.pending, pendingPicture{id: r.ID, dir: dir, file: r.Sound.File, title: title, from: r.Sound.From.Seconds()})
-	return pictureOf(r.Sound.File)
+	return title
 }
 
 // pictureOf is the name of a recording's picture.
@@ -54,22 +66,35 @@ func (p *pictures) draw(ctx context.Context) {
 			return // it is drawn when the bench is free
 		}
 		p.pending = p.pending[1:]
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrDropped) {
 			fmt.Fprintf(p.app.err, "resetrig: %s: %v\n", one.id, err)
 		}
 	}
 }
 
-func (p pendingPicture) draw(ctx context.Context, profile audio.Profile) (err error) {
-	f, err := os.Open(filepath.Join(p.dir, p.file))
+// draw makes the picture in the cycle's folder, and adds it to its evidence.
+func (p pendingPicture) draw(ctx context.Context, profile audio.Profile) error {
+	f, _, err := p.db.OpenArtifact(ctx, p.id, p.sound)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	r, err := pcm.OpenWAV(bufio.NewReader(f))
+	defer f.Close()
+	dir, err := p.db.CycleDir(p.id)
 	if err != nil {
 		return err
 	}
-	picture := audio.Picture{Profile: profile, Title: p.title, From: p.from}
-	return picture.DrawFile(filepath.Join(p.dir, pictureOf(p.file)), stoppable{r, ctx})
+	name := pictureOf(p.sound)
+	if err := drawPicture(ctx, f, filepath.Join(dir, name), audio.Picture{Profile: profile, Title: p.title, From: p.from}); err != nil {
+		return err
+	}
+	return p.db.Attach(ctx, p.id, name)
+}
+
+// drawPicture draws a recording into a file.
+func drawPicture(ctx context.Context, sound io.Reader, to string, picture audio.Picture) error {
+	r, err := pcm.OpenWAV(bufio.NewReader(sound))
+	if err != nil {
+		return err
+	}
+	return picture.DrawFile(to, stoppable{r, ctx})
 }

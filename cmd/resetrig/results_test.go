@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"resetrig/pcm"
 	"resetrig/rig"
+	"resetrig/store"
 )
 
 // out runs the command in this process and gives what it printed to stdout.
@@ -118,7 +120,13 @@ func TestEvidenceOfACycle(t *testing.T) {
 			{At: sec(31), Kind: "phase", Name: "assert"}, {At: sec(70), Kind: "relay", Name: "power", On: true},
 		},
 	}
-	s, err := evidence{state}.Show(r)
+	db, err := store.Open(filepath.Join(state, "resetrig.db")) // which knows nothing of the cycle, as of one of an older program
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	e := evidenceIn(t.Context(), db)
+	s, err := e.Show(r)
 	if err != nil || string(s.Picture) != "picture" || s.SoundFrom != sec(19.5) || s.SoundTo != sec(32) {
 		t.Fatalf("%d bytes of picture, sound from %v to %v, %v", len(s.Picture), s.SoundFrom, s.SoundTo, err)
 	}
@@ -142,25 +150,33 @@ func TestEvidenceOfACycle(t *testing.T) {
 		t.Error("the clip is not the piece that it says")
 	}
 
-	// What is gone is left out; what is damaged is said; a name that leads out of the folder is not followed.
+	// A picture is drawn again; what is gone is left out; what is damaged is said; a name that leads out of the folder is not followed.
 	if err := os.Remove(filepath.Join(dir, "beep.png")); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := (evidence{state}).Show(r); err != nil || s.Picture != nil || s.Sound == nil {
+	if s, err := e.Show(r); err != nil || s.Sound == nil {
 		t.Errorf("without its picture: %v", err)
+	} else if _, err := png.Decode(bytes.NewReader(s.Picture)); err != nil {
+		t.Errorf("the picture was not drawn again: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "beep.wav"), []byte("no sound"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (evidence{state}).Show(r); err == nil {
+	if _, err := e.Show(r); err == nil {
 		t.Error("a damaged recording is no error")
 	}
+	if err := os.Remove(filepath.Join(dir, "beep.wav")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := e.Show(r); err != nil || s.Sound != nil || s.Picture != nil {
+		t.Errorf("without anything: %v", err)
+	}
 	r.Sound.File = "../../secret.wav"
-	if s, err := (evidence{state}).Show(r); err != nil || s.Sound != nil {
+	if s, err := e.Show(r); err != nil || s.Sound != nil {
 		t.Errorf("%d bytes, %v", len(s.Sound), err)
 	}
 	r.ID = ".."
-	if _, err := (evidence{state}).Show(r); err == nil {
+	if _, err := e.Show(r); err == nil {
 		t.Error("an ID that is a path is no error")
 	}
 }

@@ -29,11 +29,19 @@ type series struct {
 	scenario string // name or file, where the plan names none
 	params   map[string]string
 	plan     soak.Plan
-	keep     string // sound: fails, all, none, or "" for the bench's usual
+	keep     string           // which evidence is kept, see config.Evidence; "" for what plan and bench say
+	evidence *config.Evidence // the plan's; nil: the bench's
 	// wired, if not nil, is told the bench when it was plugged together.
 	wired func(*wiring) error
 	// watch, if not nil, is told what the soak does.
 	watch func(soak.Status)
+	// begun, if not nil, is told the run when it is in the books.
+	begun func(context.Context, *store.Store, store.Run)
+	// cycle, if not nil, is told the ID of each cycle that begins.
+	cycle func(id string)
+	// parting, if not nil, is called when the run is over and its lines are still
+	// held.
+	parting func(context.Context)
 	// super, if not nil, is told that the soak makes progress.
 	super *supervisor
 
@@ -131,7 +139,7 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 	if err != nil {
 		return res, err
 	}
-	pics := &pictures{app: a}
+	pics := &pictures{app: a, db: db}
 	defer func() { pics.draw(context.WithoutCancel(ctx)) }() // the lines are given back: now there is time
 	defer func() { err = errors.Join(err, w.close()) }()
 	w.bench.Observer = observe
@@ -140,7 +148,11 @@ func (a *app) performOn(ctx context.Context, cfg *config.Bench, model *config.Mo
 			return res, err
 		}
 	}
-	return a.performWired(ctx, db, w, s, each, pics)
+	res, err = a.performWired(ctx, db, w, s, each, pics)
+	if s.parting != nil {
+		s.parting(ctx)
+	}
+	return res, err
 }
 
 // performWired runs and books a series on a bench that is plugged together.
@@ -151,15 +163,22 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 		return res, rigError(err)
 	}
 	res.run, res.control, res.claim = run, first.Control, s.plan.Claim
+	if s.begun != nil {
+		s.begun(ctx, db, run)
+	}
 	if w.bench.Operations, err = db.Operations(ctx, w.cfg.Name); err != nil {
+		return res, rigError(err)
+	}
+	keep, err := newKeeper(ctx, a, db, run, evidenceRule(s, w.cfg))
+	if err != nil {
 		return res, rigError(err)
 	}
 	wear := newWear(w.bench)
 	a.warnOfWear(w.bench)
 	mark := newMarker(db)
 	j := &journal{
-		a: a, db: db, run: run, plan: &s.plan, keep: s.keep, simulated: w.cfg.Simulate != nil, each: each,
-		before: w.before, mark: mark, wear: wear, tell: a.teller(w.cfg, run), pictures: pics,
+		a: a, db: db, run: run, plan: &s.plan, evidence: keep, each: each,
+		before: w.before, begins: s.cycle, mark: mark, wear: wear, tell: a.teller(w.cfg, run), pictures: pics,
 	}
 	if w.ear != nil {
 		pics.profile = w.ear.Profile()

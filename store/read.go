@@ -66,12 +66,12 @@ const page = 32
 // allowed, and so is going through it again.
 func (s *Store) Records(ctx context.Context, f Filter) iter.Seq2[rig.Record, error] {
 	return func(yield func(rig.Record, error) bool) {
-		var last int64
-		if err := s.read.QueryRowContext(ctx, "SELECT coalesce(max(cycle), 0) FROM records").Scan(&last); err != nil {
+		from, to, err := s.extent(ctx, f.Run)
+		if err != nil {
 			yield(rig.Record{}, explain(s.path, "read records", err))
 			return
 		}
-		from, to, left := int64(1), last, f.Limit
+		left := f.Limit
 		for from <= to {
 			n := page
 			if f.Limit > 0 {
@@ -98,6 +98,17 @@ func (s *Store) Records(ctx context.Context, f Filter) iter.Seq2[rig.Record, err
 			}
 		}
 	}
+}
+
+// extent is where the records lie: those of a run where it is named.
+func (s *Store) extent(ctx context.Context, run string) (from, to int64, err error) {
+	from = 1
+	if err = s.read.QueryRowContext(ctx, "SELECT coalesce(max(cycle), 0) FROM records").Scan(&to); err != nil || run == "" {
+		return from, to, err
+	}
+	var last int64
+	err = s.read.QueryRowContext(ctx, "SELECT coalesce(min(c.seq), 1), coalesce(max(c.seq), 0) FROM cycles c JOIN runs r ON r.seq = c.run WHERE r.id = ?", run).Scan(&from, &last)
+	return from, min(to, last), err
 }
 
 // body is a record as it lies in the database.
@@ -130,8 +141,10 @@ func (s *Store) batch(ctx context.Context, f Filter, from, to int64, n int) ([]b
 	}
 	where, args := f.where()
 	args = append(append([]any{from, to}, args...), n)
-	rows, err := s.read.QueryContext(ctx, `SELECT d.cycle, c.id, `+bodyColumns+` FROM records d `+bodyTables+`
-		JOIN cycles c ON c.seq = d.cycle JOIN runs r ON r.seq = c.run
+	// CROSS: the records are walked through in their order, from the first wanted
+	// on. Left to choose, SQLite gathers and sorts a whole run for each page.
+	rows, err := s.read.QueryContext(ctx, `SELECT d.cycle, c.id, `+bodyColumns+` FROM records d
+		CROSS JOIN cycles c ON c.seq = d.cycle CROSS JOIN runs r ON r.seq = c.run `+bodyTables+`
 		WHERE d.cycle BETWEEN ? AND ? AND `+where+` ORDER BY d.cycle `+order+` LIMIT ?`, args...)
 	if err != nil {
 		return nil, err

@@ -20,15 +20,16 @@ import (
 
 // soakFlags are the flags of a soak, before they are a plan.
 type soakFlags struct {
-	benches []string
-	plan    string
-	labels  []string
-	params  []string
-	keep    string
-	resume  bool
-	enqueue bool
-	anyway  bool
-	json    bool
+	benches  []string
+	plan     string
+	labels   []string
+	params   []string
+	keep     string
+	evidence string
+	resume   bool
+	enqueue  bool
+	anyway   bool
+	json     bool
 
 	cycles                             int
 	forTime                            time.Duration
@@ -80,7 +81,8 @@ With several --bench each runs the whole plan, beside the others.
 	f.StringArrayVar(&o.labels, "label", nil, "a label of the soak, name=value; may be repeated")
 	f.StringArrayVarP(&o.params, "param", "p", nil, "a parameter of the scenario, name=value; may be repeated")
 	f.BoolVar(&o.json, "json", false, "print one JSON object per line")
-	f.StringVar(&o.keep, "sound", "", "whether cycles leave their sound: fails (real benches' default) or none (simulated ones')")
+	soundFlag(f, &o.keep)
+	f.StringVar(&o.evidence, "evidence", "", "how much evidence is kept, like first=3,every=100,budget=2GB,reserve=200MB; the plan's or the bench's otherwise")
 	f.BoolVar(&o.resume, "resume", false, "go on with a soak: the one named, or the newest")
 	f.BoolVar(&o.enqueue, "enqueue", false, "freeze the soak and do not run it: --resume, or the service, begins it")
 	f.BoolVar(&o.anyway, "anyway", false, "with --resume: also where a rule had stopped it")
@@ -134,8 +136,8 @@ func (a *app) askCommand(name string, w soak.Wish, short string) *cobra.Command 
 
 // newSoak begins a soak on each bench.
 func (a *app) newSoak(cmd *cobra.Command, args []string, o soakFlags) error {
-	if o.keep != "" && o.keep != "fails" && o.keep != "none" {
-		return usage(fmt.Errorf("--sound %q: want fails or none", o.keep))
+	if err := soundFits(o.keep); err != nil {
+		return err
 	}
 	if len(o.benches) == 0 {
 		o.benches = []string{""}
@@ -187,6 +189,10 @@ type soakJob struct {
 	cfg   *config.Bench
 	model *config.Model
 	s     series
+	// each and observe, if not nil, are told every record and every event.
+	each    func(rig.Record)
+	observe rig.Observer
+	quiet   bool // prints no report
 }
 
 // job freezes what a soak runs on.
@@ -199,7 +205,7 @@ func (a *app) job(cfg *config.Bench, model *config.Model, file string, plan *con
 	if err != nil {
 		return soakJob{}, err
 	}
-	return soakJob{cfg, model, series{kind: store.KindSoak, plan: sp, keep: o.keep, labels: plan.Labels, frozen: frozen, anyway: o.anyway}}, nil
+	return soakJob{cfg: cfg, model: model, s: series{kind: store.KindSoak, plan: sp, keep: o.keep, evidence: plan.Evidence, labels: plan.Labels, frozen: frozen, anyway: o.anyway}}, nil
 }
 
 // runJobs runs the soaks beside each other, one runner each, and ends with the
@@ -276,7 +282,11 @@ func (a *app) runJob(ctx context.Context, j soakJob, p *progress, asJSON bool) e
 	p.plan(&j.s.plan, j.s.resume != "")
 	log := a.log.With("bench", j.cfg.Name)
 	log.Info("a soak begins", "plan", j.s.frozen["plan"], "version", version, "resume", j.s.resume)
+	next := j.s.watch
 	j.s.watch = func(st soak.Status) {
+		if next != nil {
+			next(st)
+		}
 		p.status(st)
 		if st.Doing != "cycle" && st.Doing != "pause" {
 			log.Info("the soak waits", "doing", st.Doing, "until", st.Until, "why", st.Why)
@@ -285,17 +295,20 @@ func (a *app) runJob(ctx context.Context, j soakJob, p *progress, asJSON bool) e
 	}
 	res, err := a.performOn(ctx, j.cfg, j.model, j.s, func(r rig.Record) {
 		p.done(r, j.s.plan.Cycles)
+		if j.each != nil {
+			j.each(r)
+		}
 		log.Info(oneLine(r, j.s.plan.Cycles), "id", r.ID)
 		if asJSON {
 			_ = json.NewEncoder(a.out).Encode(r)
 		}
-	}, p)
+	}, observers{p, j.observe})
 	p.clear()
 	log.Info("the soak has ended", "run", res.run.ID, "exit", exitOf(res, err), "tally", fmt.Sprintf("%+v", res.tally), "err", err)
 	if c := j.s.plan.Claim; c != nil && res.tally.Cycles > 0 {
 		p.say(fmt.Sprintf("resetrig: %s: %s after %d cycles, %d of them failed or in doubt", c, c.Judge(res.tally.Judged(), res.tally.Doubted), res.tally.Judged(), res.tally.Doubted))
 	}
-	if res.tally.Cycles+res.tally.Controls > 0 && !asJSON {
+	if res.tally.Cycles+res.tally.Controls > 0 && !asJSON && !j.quiet {
 		if rerr := a.printReport(context.WithoutCancel(ctx), res.run.ID, a.out); rerr != nil && err == nil {
 			err = rerr
 		}

@@ -158,39 +158,49 @@ func (a *app) resumeSoak(cmd *cobra.Command, args []string, o soakFlags) error {
 		fmt.Fprintln(a.err, "resetrig: there is no soak to go on with")
 		return nil
 	}
-	file := run.Frozen[frozenBenchFile]
-	if len(o.benches) == 1 {
+	if file := run.Frozen[frozenBenchFile]; len(o.benches) == 1 {
 		if given, err := filepath.Abs(o.benches[0]); err != nil || given != file {
 			return usage(fmt.Errorf("soak %s runs on the bench file %s, not on %s", run.ID, file, o.benches[0]))
 		}
 	}
+	job, err := a.resumed(run, o, func(p *config.Plan) error { return flagsOver(cmd, nil, o, p) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "resetrig: going on with soak %s of %s\n", run.ID, run.Started.Local().Format("2006-01-02 15:04"))
+	return a.runJobs(cmd.Context(), []soakJob{job}, o.json)
+}
+
+// resumed is what is left of a soak, on what it was frozen with. over may change
+// its plan. Where it cannot go on the bench is made safe all the same.
+func (a *app) resumed(run store.Run, o soakFlags, over func(*config.Plan) error) (soakJob, error) {
+	file := run.Frozen[frozenBenchFile]
 	cfg, model, err := a.loadBench(file)
 	if err != nil {
-		return errors.Join(a.safeAnyway(file), err)
+		return soakJob{}, errors.Join(a.safeAnyway(file), err)
 	}
 	plan, err := config.LoadPlan("the frozen plan of "+run.ID, []byte(run.Frozen["plan"]))
 	if err != nil {
-		return usage(err)
+		return soakJob{}, usage(err)
 	}
-	if err := flagsOver(cmd, nil, o, plan); err != nil {
-		return usage(err)
+	if err := over(plan); err != nil {
+		return soakJob{}, usage(err)
 	}
 	job, err := a.job(cfg, model, file, plan, o)
 	if err != nil {
-		return errors.Join(a.safeAnyway(file), err)
+		return soakJob{}, errors.Join(a.safeAnyway(file), err)
 	}
 	if job.s.frozen[frozenHash] != run.Frozen[frozenHash] {
 		d := changed(run.Frozen, job.s.frozen)
 		if d != "" {
-			return errors.Join(a.safeAnyway(file), usage(fmt.Errorf("soak %s was frozen with other files or another plan, and its results would mix two tests; put them back, or begin a new soak:\n%s", run.ID, d)))
+			return soakJob{}, errors.Join(a.safeAnyway(file), usage(fmt.Errorf("soak %s was frozen with other files or another plan, and its results would mix two tests; put them back, or begin a new soak:\n%s", run.ID, d)))
 		}
 	}
 	if was := run.Frozen[frozenVersion]; was != version {
 		fmt.Fprintf(a.err, "resetrig: soak %s was begun by version %s, and goes on with %s: each record says which\n", run.ID, was, version)
 	}
-	fmt.Fprintf(a.err, "resetrig: going on with soak %s of %s\n", run.ID, run.Started.Local().Format("2006-01-02 15:04"))
 	job.s.resume = run.ID
-	return a.runJobs(cmd.Context(), []soakJob{job}, o.json)
+	return job, nil
 }
 
 // safeAnyway makes the bench of a soak that cannot go on safe all the same.

@@ -53,8 +53,14 @@ func pack(text []byte) []byte {
 // fill the memory.
 const most = 64 << 20
 
+// inflaters are reused too: a report reads thousands of records.
+var inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), []byte(dictionary)) }}
+
 func unpack(packed []byte) ([]byte, error) {
-	r := flate.NewReaderDict(bytes.NewReader(packed), []byte(dictionary))
-	defer r.Close()
+	r := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(packed), []byte(dictionary)); err != nil {
+		return nil, err
+	}
 	return io.ReadAll(io.LimitReader(r, most))
 }

@@ -18,10 +18,10 @@ func seriesFlags(c *cobra.Command, s *series, params *[]string, asJSON *bool) {
 	f.StringVar(&s.bench, "bench", "", "bench file; without one, the simulated bench")
 	f.StringArrayVarP(params, "param", "p", nil, "a parameter of the scenario, name=value; may be repeated")
 	f.BoolVar(asJSON, "json", false, "print one JSON object per line")
-	f.StringVar(&s.keep, "sound", "", "whether cycles leave their sound: fails (real benches' default) or none (simulated ones')")
+	soundFlag(c, &s.keep)
 	c.PreRunE = func(*cobra.Command, []string) error {
-		if s.keep != "" && s.keep != "fails" && s.keep != "none" {
-			return usage(fmt.Errorf("--sound %q: want fails or none", s.keep))
+		if err := soundFits(s.keep); err != nil {
+			return err
 		}
 		var err error
 		s.params, err = parseParams(*params)

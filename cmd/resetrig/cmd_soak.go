@@ -81,7 +81,7 @@ With several --bench each runs the whole plan, beside the others.
 	f.StringArrayVar(&o.labels, "label", nil, "a label of the soak, name=value; may be repeated")
 	f.StringArrayVarP(&o.params, "param", "p", nil, "a parameter of the scenario, name=value; may be repeated")
 	f.BoolVar(&o.json, "json", false, "print one JSON object per line")
-	soundFlag(f, &o.keep)
+	soundFlag(c, &o.keep)
 	f.StringVar(&o.evidence, "evidence", "", "how much evidence is kept, like first=3,every=100,budget=2GB,reserve=200MB; the plan's or the bench's otherwise")
 	f.BoolVar(&o.resume, "resume", false, "go on with a soak: the one named, or the newest")
 	f.BoolVar(&o.enqueue, "enqueue", false, "freeze the soak and do not run it: --resume, or the service, begins it")

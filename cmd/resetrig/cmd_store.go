@@ -31,8 +31,10 @@ func (a *app) storeCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Examine every page and every record against its checksum",
-		Long:  "Examines the whole database. Nothing is changed. Exit code 0: everything is as it was committed; 3: it is not, and what to do.",
-		Args:  cobra.NoArgs,
+		Long: `Examines the whole database, and each file of evidence against its hash: missing
+ones are told from damaged ones. Nothing is changed. Exit code 0: everything is as
+it was committed; 3: it is not, and what to do.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if _, err := os.Stat(a.storePath()); err != nil {
 				return usage(fmt.Errorf("there is no store in %s: %w", a.state, err))
@@ -49,18 +51,18 @@ func (a *app) storeCheckCommand() *cobra.Command {
 			if err != nil {
 				return rigError(err)
 			}
-			fi, err := os.Stat(a.storePath())
+			size, err := db.Size()
 			if err != nil {
 				return rigError(err)
 			}
-			fmt.Fprintf(a.out, "%s: whole: %d attempts, %.1f MB\n", a.storePath(), counts.Begun, float64(fi.Size())/1e6)
-			return nil
+			fmt.Fprintf(a.out, "%s: whole: %d attempts, %.1f MB\n", a.storePath(), counts.Begun, float64(size.Database+size.Log)/1e6)
+			return a.checkEvidence(cmd.Context(), db)
 		},
 	}
 }
 
 func (a *app) storeExportCommand() *cobra.Command {
-	var out string
+	var out, evidence string
 	var f store.Filter
 	c := &cobra.Command{
 		Use:   "export",
@@ -82,6 +84,7 @@ func (a *app) storeExportCommand() *cobra.Command {
 				w = io.Writer(file)
 			}
 			enc := json.NewEncoder(w)
+			x := exporter{db: db, to: evidence}
 			for r, err := range db.Records(cmd.Context(), f) {
 				if err != nil {
 					return rigError(err)
@@ -90,11 +93,15 @@ func (a *app) storeExportCommand() *cobra.Command {
 					return rigError(err)
 				}
 				settle(w) // a slow reader is waited for: nothing of an export is dropped
+				if err := x.copy(cmd.Context(), r); err != nil {
+					return rigError(err)
+				}
 			}
-			return nil
+			return rigError(x.done(cmd.Context(), a.err))
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write, which must not be there; stdout otherwise")
+	c.Flags().StringVar(&evidence, "evidence", "", "folder that gets the evidence too, FOLDER/CYCLE/NAME; what was copied may be dropped to make room")
 	c.Flags().StringVar(&f.Run, "run", "", "of this run")
 	c.Flags().StringVar(&f.Bench, "bench", "", "of the bench of this name")
 	return c

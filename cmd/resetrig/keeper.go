@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"resetrig/config"
 	"resetrig/rig"
 	"resetrig/store"
@@ -171,4 +173,17 @@ func evidenceRule(s series, cfg *config.Bench) config.Evidence {
 		}
 	}
 	return e.Or(config.UsualEvidence(cfg.Simulate != nil))
+}
+
+// soundFlag is the flag that says which evidence is kept.
+func soundFlag(c *cobra.Command, keep *string) {
+	c.Flags().StringVar(keep, "sound", "", "which cycles leave their sound and transcript: none (simulated benches' default), fails, or sampled (real ones'): the fails, the first passes and every hundredth")
+}
+
+func soundFits(keep string) error {
+	switch keep {
+	case "", config.KeepNone, config.KeepFails, config.KeepSampled:
+		return nil
+	}
+	return usage(fmt.Errorf("--sound %q: want none, fails or sampled", keep))
 }

@@ -34,6 +34,10 @@ func planOf(cmd *cobra.Command, args []string, o soakFlags, cfg *config.Bench) (
 		return nil, err
 	}
 	benchUnder(p, cfg.Soak)
+	if p.Evidence != nil || cfg.Evidence != nil || o.keep != "" {
+		e := evidenceRule(series{keep: o.keep, evidence: p.Evidence}, cfg)
+		p.Evidence = &e
+	}
 	if p.Cycles == 0 && p.For == 0 && p.Prove == "" {
 		return nil, fmt.Errorf("the soak has no end: give --cycles N (want at least 1), --for 72h or --prove 99%%@95%%")
 	}
@@ -114,6 +118,16 @@ func flagsOver(cmd *cobra.Command, args []string, o soakFlags, p *config.Plan) e
 			}
 			*f.to = f.from
 		}
+	}
+	if o.evidence != "" {
+		e, err := config.ParseEvidence(o.evidence)
+		if err != nil {
+			return err
+		}
+		if p.Evidence != nil {
+			e = e.Or(*p.Evidence)
+		}
+		p.Evidence = &e
 	}
 	if given("window") {
 		p.Window = &config.PlanWindow{Hours: o.window}

@@ -33,6 +33,9 @@ type Ear struct {
 	wrong    error // a block that cannot be understood
 	emit     func(Event)
 	take     func(pcm.Block)
+
+	showing sync.Mutex // over shown; taken before mu
+	shown   display
 }
 
 var _ rig.Ear = (*Ear)(nil)
@@ -127,11 +130,26 @@ func (e *Ear) Level() Level {
 	return e.level
 }
 
-// Spectrum is Detector.Spectrum of the last sound.
+// Spectrum is Detector.Spectrum of the last sound. The ear waits for the copy of
+// 64 ms of it, and not for the transform.
 func (e *Ear) Spectrum() []float32 {
+	e.showing.Lock()
+	defer e.showing.Unlock()
+	if e.shown.fft == nil {
+		e.shown.fft = newFFT(frameLen)
+	}
+	e.mu.Lock()
+	e.detector.show(&e.shown)
+	e.mu.Unlock()
+	return e.shown.levels()
+}
+
+// Heard is how many samples were heard in this cycle: who shows a spectrum sees
+// by it whether there is a newer one.
+func (e *Ear) Heard() int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.detector.Spectrum()
+	return e.heard
 }
 
 // Profile is what the ear knows of the beep.

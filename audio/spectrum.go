@@ -9,18 +9,38 @@ const SpectrumHz = binHz
 // from 0 to 8 kHz: a full-scale sine on a bin reads 0. It costs one transform
 // and is for displays.
 func (d *Detector) Spectrum() []float32 {
-	out := make([]float32, frameLen/2)
+	v := display{fft: newFFT(frameLen)}
+	d.show(&v)
+	return v.levels()
+}
+
+// display is a spectrum on its way: the sound is copied while the detector
+// stands still, and looked at when it goes on.
+type display struct {
+	fft    *fft
+	loaded bool
+}
+
+// show takes the last sound out of the detector.
+func (d *Detector) show(v *display) {
 	from := d.total - frameLen
-	if from < 0 {
+	v.loaded = from >= 0
+	if v.loaded {
+		v.fft.load(d.at(from, frameLen), d.window)
+	}
+}
+
+// levels is the spectrum of what was taken.
+func (v *display) levels() []float32 {
+	out := make([]float32, frameLen/2)
+	if !v.loaded {
 		for i := range out {
 			out[i] = -160
 		}
 		return out
 	}
-	f := newFFT(frameLen)
-	f.load(d.at(from, frameLen), d.window)
-	f.transform()
-	f.power(out[1:], 1)
+	v.fft.transform()
+	v.fft.power(out[1:], 1)
 	// A sine of amplitude 1 gives the sum of the window over two: a quarter of
 	// the frame.
 	const full = frameLen / 4 * frameLen / 4

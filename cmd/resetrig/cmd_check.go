@@ -106,10 +106,7 @@ func (a *app) examine(ctx context.Context, cfg *config.Bench, model *config.Mode
 			show(finding{"bad", "bench", err.Error(), ""})
 		}
 	}()
-	if w.world != nil { // a simulated unit is off until somebody powers it
-		_ = w.world.Relays().Set("power", true)
-		_ = w.bench.Clock.Sleep(ctx, model.Boot.Most)
-	}
+	w.startUnit(ctx)
 	a.checkEar(ctx, w, show)
 	a.checkSenses(ctx, w, show)
 	a.checkDUT(ctx, w, show)

@@ -91,6 +91,7 @@ func (a *app) recorder(ctx context.Context, f *nvrFlags) (*nvr.Device, func() er
 	if w.device == nil {
 		return nil, nil, errors.Join(usage(fmt.Errorf("%s: the bench has no url for its DUT", cfg.File)), db.Close())
 	}
+	w.startUnit(ctx)
 	return w.device, func() error { return errors.Join(w.close(), db.Close()) }, nil
 }
 

@@ -56,6 +56,16 @@ func (w *wiring) close() error {
 	return errors.Join(errs...)
 }
 
+// startUnit starts a simulated unit and lets it boot, for who wants to look at it
+// without a cycle: it is off until somebody powers it. A real one stays as it is.
+func (w *wiring) startUnit(ctx context.Context) {
+	if w.world == nil {
+		return
+	}
+	_ = w.world.Relays().Set("power", true)
+	_ = w.bench.Clock.Sleep(ctx, w.model.Boot.Most)
+}
+
 // parts says what of a bench a command needs: a line that nobody will switch is
 // not taken from whoever has it.
 type parts struct {

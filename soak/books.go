@@ -11,24 +11,24 @@ import (
 // Tally counts cycles by their last attempt that was judged, and first attempts.
 // The outcomes add up: Cycles = Pass + Fails + Errors + Aborted.
 type Tally struct {
-	Cycles   int // that began and ended, without controls
-	Attempts int
-	Pass     int
-	Proven   int // fails whose rig side was verified
-	Presumed int
-	Errors   int
-	Aborted  int
+	Cycles   int `json:"cycles"` // that began and ended, without controls
+	Attempts int `json:"attempts"`
+	Pass     int `json:"pass"`
+	Proven   int `json:"fail_proven"` // fails whose rig side was verified
+	Presumed int `json:"fail_presumed"`
+	Errors   int `json:"error"`
+	Aborted  int `json:"aborted"`
 	// FirstPass is the number of cycles whose first attempt passed.
-	FirstPass int
+	FirstPass int `json:"first_pass"`
 	// Doubted is the number of cycles that a claim counts against itself: those
 	// whose first attempt was judged and did not pass.
-	Doubted int
+	Doubted int `json:"doubted"`
 
-	Controls     int // cycles that are controls, ended
-	ControlsHeld int
+	Controls     int `json:"controls"` // cycles that are controls, ended
+	ControlsHeld int `json:"controls_held"`
 
 	// Stopped says why the series ended before its last cycle.
-	Stopped string
+	Stopped string `json:"stopped,omitempty"`
 }
 
 // Fails is the number of cycles that failed.

@@ -3,7 +3,9 @@ package access_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -266,4 +268,9 @@ func within[T any](t *testing.T, what string, c <-chan T) T {
 		t.Fatalf("%s: not within 20 s", what)
 		panic("unreachable")
 	}
+}
+
+// hashedLine is a line of a token file, made by hand.
+func hashedLine(name, role, token string) string {
+	return fmt.Sprintf("%s %s sha256:%x\n", name, role, sha256.Sum256([]byte(token)))
 }

@@ -60,3 +60,8 @@ func (d *Detector) sounding() bool {
 	}
 	return false
 }
+
+// Band is where the beep is looked for, in Hz; zero where any frequency will do.
+func (p Profile) Band() (lowHz, highHz float64) {
+	return p.FrequencyHz * (1 - pitchGate), p.FrequencyHz * (1 + pitchGate)
+}

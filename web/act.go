@@ -168,7 +168,7 @@ func (s *Server) act(ctx context.Context, e *AuditEntry, do func(context.Context
 
 // checkStart looks at what no rig could take.
 func checkStart(w Start) error {
-	texts := []string{w.Bench, w.Scenario, w.For, w.Prove, w.Resume}
+	texts := []string{w.Bench, w.Scenario, w.For, w.Prove, w.Hold, w.Resume}
 	texts = append(texts, w.Controls...)
 	for _, m := range []map[string]string{w.Params, w.Labels} {
 		for k, v := range m {
@@ -209,6 +209,7 @@ func detail(w Start) string {
 	say("cycles", w.Cycles, w.Cycles != 0)
 	say("for", w.For, w.For != "")
 	say("prove", w.Prove, w.Prove != "")
+	say("hold", w.Hold, w.Hold != "")
 	say("controls", strings.Join(w.Controls, ","), len(w.Controls) > 0)
 	say("controls-every", w.ControlsEvery, w.ControlsEvery != 0)
 	for _, k := range slices.Sorted(maps.Keys(w.Labels)) {

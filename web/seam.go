@@ -172,6 +172,9 @@ type Start struct {
 	Controls      []string          `json:"controls,omitempty"`
 	ControlsEvery int               `json:"controls_every,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
+	// Hold, like 8h, keeps the bench as a fail left it for a person, so long at
+	// most; then the soak ends.
+	Hold string `json:"hold,omitempty"`
 	// Resume is a run to go on with; all but Bench is then its own. Anyway goes on
 	// although a rule had stopped it.
 	Resume string `json:"resume,omitempty"`

@@ -86,6 +86,14 @@ type accounts interface {
 // loadBench reads the bench file, or the simulated bench where none is named,
 // and says so.
 func (a *app) loadBench(path string) (*config.Bench, *config.Model, error) {
+	if path == "" {
+		fmt.Fprintln(a.err, "resetrig: no --bench: this is the simulated bench, nothing here is real")
+	}
+	return a.readBench(path)
+}
+
+// readBench reads it and says nothing.
+func (a *app) readBench(path string) (*config.Bench, *config.Model, error) {
 	data, name := config.DefaultBench(), "default-bench.yaml"
 	if path != "" {
 		b, err := config.ReadFile(path)
@@ -93,8 +101,6 @@ func (a *app) loadBench(path string) (*config.Bench, *config.Model, error) {
 			return nil, nil, usage(err)
 		}
 		data, name = b, path
-	} else {
-		fmt.Fprintln(a.err, "resetrig: no --bench: this is the simulated bench, nothing here is real")
 	}
 	cfg, err := config.LoadBench(name, data, config.System())
 	if err != nil {

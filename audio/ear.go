@@ -144,6 +144,9 @@ func (e *Ear) Spectrum() []float32 {
 	return e.shown.levels()
 }
 
+// Rate is how many samples of sound a second the ear takes, and spools.
+func (e *Ear) Rate() int { return e.rate }
+
 // Heard is how many samples were heard in this cycle: who shows a spectrum sees
 // by it whether there is a newer one.
 func (e *Ear) Heard() int64 {

@@ -317,3 +317,17 @@ func (s *Store) examineBlob(ctx context.Context, cycle, name, want string) (wron
 	}
 	return "", n, nil
 }
+
+// Usual is what cycles of a scenario on a bench were like so far.
+type Usual struct {
+	Cycles int           // that passed
+	Took   time.Duration // one of them, on average
+}
+
+// Usual looks at the passed cycles.
+func (s *Store) Usual(ctx context.Context, bench, scenario string) (u Usual, err error) {
+	var took float64
+	err = s.read.QueryRowContext(ctx, "SELECT count(*), coalesce(avg(took_ns), 0) FROM (SELECT took_ns FROM records WHERE bench = ? AND scenario = ? AND outcome = 'pass' ORDER BY cycle DESC LIMIT 1000)", bench, scenario).Scan(&u.Cycles, &took)
+	u.Took = time.Duration(took)
+	return u, explain(s.path, "look at earlier cycles", err)
+}

@@ -154,6 +154,8 @@ func (k *keeper) remark(r *rig.Record, err error) {
 // megabytes is an amount as a person reads it.
 func megabytes(n int64) string {
 	switch v := float64(n); {
+	case n >= 995e9:
+		return fmt.Sprintf("%.3g TB", v/1e12)
 	case n >= 995e6:
 		return fmt.Sprintf("%.3g GB", v/1e9)
 	case n >= 995e3:

@@ -173,6 +173,11 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 	if err != nil {
 		return res, rigError(err)
 	}
+	if s.kind == store.KindSoak && s.resume == "" {
+		if err := a.sayDisk(ctx, db, w, &s.plan, keep.rule); err != nil {
+			return res, rigError(err)
+		}
+	}
 	wear := newWear(w.bench)
 	a.warnOfWear(w.bench)
 	mark := newMarker(db)

@@ -23,7 +23,7 @@ func (p *Policy) Handler(next http.Handler) http.Handler {
 		w := p.newWriter(rw)
 		defer p.closeStream(w)
 		setHeaders(w.Header(), r)
-		p.limitBody(w, r)
+		r = p.limitBody(w, r)
 		if status, why := p.refuse(r); status != 0 {
 			if status == http.StatusMethodNotAllowed {
 				w.Header().Set("Allow", strings.Join(methods, ", "))
@@ -174,12 +174,17 @@ func refuseForeign(r *http.Request) string {
 // been read to its end: were it left, the server would take its passing for the
 // client's end, and cancel the request. It stays where nobody reads the body, for
 // the server then reads it away.
-func (p *Policy) limitBody(w *writer, r *http.Request) {
+//
+// The request is a copy: the server's own one keeps its body, of which the server
+// knows how much is left, and reads no large one away before it answers.
+func (p *Policy) limitBody(w *writer, r *http.Request) *http.Request {
 	if r.Body == nil || r.Body == http.NoBody {
-		return
+		return r
 	}
 	_ = w.c.SetReadDeadline(time.Now().Add(orDefault(p.BodyWithin, bodyWithin))) // a recorder in a test has none
-	r.Body = &body{ReadCloser: http.MaxBytesReader(w.ResponseWriter, r.Body, orDefault(p.MaxBody, bodyMost)), c: w.c}
+	limited := *r
+	limited.Body = &body{ReadCloser: http.MaxBytesReader(w.ResponseWriter, r.Body, orDefault(p.MaxBody, bodyMost)), c: w.c}
+	return &limited
 }
 
 type body struct {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"fmt"
-	"html/template"
 	"net"
 	"net/http"
 	"net/url"
@@ -247,11 +246,7 @@ func (p *Policy) showLogin(w http.ResponseWriter, r *http.Request, status int, v
 func (p *Policy) draw(w http.ResponseWriter, status int, name string, data any) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	t, err := template.ParseFS(files, "login.html")
-	if err == nil {
-		err = t.ExecuteTemplate(w, name, data)
-	}
-	if err != nil {
+	if err := p.pages.ExecuteTemplate(w, name, data); err != nil {
 		p.log("draw the login", err)
 	}
 }

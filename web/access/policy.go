@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"net/http"
 	"strings"
 	"sync"
@@ -80,6 +81,7 @@ type Policy struct {
 	cross    *http.CrossOriginProtection
 	throttle *throttle
 	sessions *sessions
+	pages    *template.Template
 
 	mu      sync.Mutex
 	streams int
@@ -92,7 +94,11 @@ func Open(file string, clock Clock) (*Policy, error) {
 	if clock == nil {
 		clock = systemClock{}
 	}
-	p := &Policy{clock: clock, cross: http.NewCrossOriginProtection(), throttle: newThrottle(clock), sessions: newSessions(clock)}
+	pages, err := template.ParseFS(files, "login.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{clock: clock, cross: http.NewCrossOriginProtection(), throttle: newThrottle(clock), sessions: newSessions(clock), pages: pages}
 	if file == "" {
 		return p, nil
 	}

@@ -251,9 +251,14 @@ func (d *Device) affordable(more int) error {
 
 // ledgerKeys are all names under which refusals of this unit may be booked: a
 // login can be refused before the unit has said who it is.
-func (d *Device) ledgerKeys() []string {
+func (d *Device) ledgerKeys() []string { return AccountsOf(d.id, d.o.URL) }
+
+// AccountsOf are all names under which refused logins of a unit may be booked in
+// a Ledger, for who reads it from outside.
+func AccountsOf(id rig.Identity, url string) []string {
+	d := Device{id: id, o: Options{URL: url}}
 	k := d.keys()
-	if u := "url:" + d.o.URL; k[0] != u {
+	if u := "url:" + url; k[0] != u {
 		k = append(k, u)
 	}
 	return k

@@ -69,6 +69,8 @@ type Moment struct {
 	At        time.Time `json:"at"`      // when it was looked at
 	Version   uint64    `json:"version"` // grows with each change
 	Simulated bool      `json:"simulated,omitempty"`
+	// Elsewhere is a run of another process: what the results tell of it.
+	Elsewhere bool      `json:"elsewhere,omitempty"`
 	Run       string    `json:"run,omitempty"` // "" while idle
 	Kind      string    `json:"kind,omitempty"`
 	Scenario  string    `json:"scenario,omitempty"`
@@ -98,7 +100,8 @@ type Moment struct {
 	Findings []rig.Finding `json:"findings,omitempty"`
 
 	Tally soak.Tally `json:"tally"`
-	// Rate is the pass rate of the judged cycles with its 95 % interval.
+	// Rate is the pass rate of the cycles that passed or failed, with its 95 %
+	// interval.
 	Rate *Rate `json:"rate,omitempty"`
 	// PerCycle is the wall time of a cycle on average, ETA the expected end; zero
 	// where it is not known.
@@ -201,8 +204,49 @@ func (b *LiveBench) Begin(r LiveRun) {
 func (b *LiveBench) End(how string) {
 	b.change(func(m *Moment) {
 		m.Doing, m.Why, m.Phase, m.Step, m.Beep, m.Run, m.CycleID = Idle, how, "", "", "", "", ""
-		m.StepBegan, m.StepWithin, m.Until, m.ETA = 0, 0, time.Time{}, time.Time{}
+		m.StepBegan, m.StepWithin, m.Until, m.ETA, m.Elsewhere = 0, 0, time.Time{}, time.Time{}, false
 		b.plan, b.sound, b.lines = nil, nil, nil
+	})
+}
+
+// Elsewhere is a run of another process, as far as the results tell.
+type Elsewhere struct {
+	Run, Kind, Scenario string
+	CycleID             string
+	Cycle, Attempt, Of  int
+	Control             bool
+	Phase               string // that the cycle has come to
+	Tally               soak.Tally
+	Strip               []Mark
+}
+
+// Follow shows a run of another process on a bench where none of this process is;
+// nil is none any more.
+func (b *LiveBench) Follow(e *Elsewhere) {
+	b.mu.Lock()
+	here, followed := b.m.Run != "" && !b.m.Elsewhere, b.m.Elsewhere
+	b.mu.Unlock()
+	switch {
+	case here, e == nil && !followed:
+		return
+	case e == nil:
+		b.End("the other process has ended it, or died")
+		return
+	}
+	b.change(func(m *Moment) {
+		if m.Run != "" && !m.Elsewhere {
+			return
+		}
+		began, at, halted := m.EventAt, b.now(), m.Halted
+		if m.Phase == e.Phase && m.CycleID == e.CycleID {
+			at = began
+		}
+		*m = Moment{
+			Bench: m.Bench, Version: m.Version, Answers: "unknown", Doing: Cycles, Elsewhere: true, Run: e.Run, Kind: e.Kind, Scenario: e.Scenario,
+			CycleID: e.CycleID, Cycle: e.Cycle, Attempt: e.Attempt, Of: e.Of, Control: e.Control, Phase: e.Phase, EventAt: at,
+			Tally: e.Tally, Strip: slices.Clone(e.Strip), Halted: halted,
+		}
+		b.reckonRate(m)
 	})
 }
 
@@ -243,10 +287,7 @@ func (b *LiveBench) reckon(m *Moment) {
 	if b.before.Cycles < 0 {
 		b.before = t
 	}
-	if n := t.Judged(); n > 0 {
-		lo, hi := stats.Interval(t.Pass, n, 0.95)
-		m.Rate = &Rate{float64(t.Pass) / float64(n), lo, hi}
-	}
+	b.reckonRate(m)
 	done := t.Cycles - b.before.Cycles
 	if done <= 0 {
 		return
@@ -255,6 +296,13 @@ func (b *LiveBench) reckon(m *Moment) {
 	m.PerCycle = gone / time.Duration(done)
 	if m.Of > 0 {
 		m.ETA = b.now().Add(m.PerCycle * time.Duration(max(0, m.Of-t.Judged())))
+	}
+}
+
+func (b *LiveBench) reckonRate(m *Moment) {
+	if n := m.Tally.Pass + m.Tally.Fails(); n > 0 { // errors are outside of the rate
+		lo, hi := stats.Interval(m.Tally.Pass, n, 0.95)
+		m.Rate = &Rate{float64(m.Tally.Pass) / float64(n), lo, hi}
 	}
 }
 

@@ -54,6 +54,39 @@ func (s *supervisor) leave(bench string) {
 	delete(s.passed, bench)
 }
 
+// feedIdle tells the watchdog while no soak runs, until ctx ends: a dashboard
+// that waits is alive. What is returned is closed when it has ended.
+func (s *supervisor) feedIdle(ctx context.Context) (ended chan struct{}) {
+	ended = make(chan struct{})
+	if s.every == 0 {
+		close(ended)
+		return ended
+	}
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(s.every)
+		defer tick.Stop()
+		for {
+			s.idle()
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return ended
+}
+
+// idle is one word of it.
+func (s *supervisor) idle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.passed) == 0 {
+		s.tell(daemon.SdNotifyWatchdog)
+	}
+}
+
 // pass is called where a soak passes by.
 func (s *supervisor) pass(bench string) {
 	if s.every == 0 {

@@ -31,6 +31,7 @@ type soakFlags struct {
 	anyway   bool
 	json     bool
 
+	serve                              webFlags
 	cycles                             int
 	forTime                            time.Duration
 	prove                              string
@@ -86,6 +87,9 @@ With several --bench each runs the whole plan, beside the others.
 	f.BoolVar(&o.resume, "resume", false, "go on with a soak: the one named, or the newest")
 	f.BoolVar(&o.enqueue, "enqueue", false, "freeze the soak and do not run it: --resume, or the service, begins it")
 	f.BoolVar(&o.anyway, "anyway", false, "with --resume: also where a rule had stopped it")
+
+	f.StringVar(&o.serve.listen, "serve", "", "serve the dashboard of this soak at HOST:PORT, like 127.0.0.1:8090")
+	o.serve.add(f)
 
 	f.IntVar(&o.cycles, "cycles", 0, "number of cycles; aborted ones do not count")
 	f.DurationVar(&o.forTime, "for", 0, "how long, like 72h; time in which the rig was off does not count")
@@ -161,7 +165,7 @@ func (a *app) newSoak(cmd *cobra.Command, args []string, o soakFlags) error {
 	if o.enqueue {
 		return a.enqueue(cmd.Context(), jobs)
 	}
-	return a.runJobs(cmd.Context(), jobs, o.json)
+	return a.runJobs(cmd.Context(), jobs, o)
 }
 
 // enqueue books soaks that nobody runs yet.
@@ -210,7 +214,7 @@ func (a *app) job(cfg *config.Bench, model *config.Model, file string, plan *con
 
 // runJobs runs the soaks beside each other, one runner each, and ends with the
 // worst of their codes.
-func (a *app) runJobs(ctx context.Context, jobs []soakJob, asJSON bool) error {
+func (a *app) runJobs(ctx context.Context, jobs []soakJob, o soakFlags) error {
 	var cfgs []*config.Bench
 	for _, j := range jobs {
 		cfgs = append(cfgs, j.cfg)
@@ -219,13 +223,26 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, asJSON bool) error {
 		return usage(err)
 	}
 	defer a.logToFile()()
+	run := a.runJob
+	if o.serve.listen != "" {
+		d, err := a.dashboardOf(ctx, o.serve, jobs)
+		if err != nil {
+			return err
+		}
+		stop := d.start(func(error) {})
+		defer func() {
+			stop()
+			_ = d.close() // the soak's own books are closed already
+		}()
+		run = d.floor.runHere
+	}
 	super := a.newSupervisor()
 	for i := range jobs {
 		jobs[i].s.super = super
 	}
 	super.tell("READY=1\nSTATUS=a soak on " + strings.Join(benchNames(jobs), ", "))
 	if len(jobs) == 1 {
-		return a.runJob(ctx, jobs[0], a.newProgress(false), asJSON)
+		return run(ctx, jobs[0], a.newProgress(false), o.json)
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(jobs))
@@ -233,7 +250,7 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, asJSON bool) error {
 		p := a.newProgress(false)
 		p.live, p.name = false, j.cfg.Name+"  "
 		wg.Go(func() {
-			errs[i] = rig.Guarded(func() error { return a.runJob(ctx, j, p, asJSON) })
+			errs[i] = rig.Guarded(func() error { return run(ctx, j, p, o.json) })
 		})
 	}
 	wg.Wait()

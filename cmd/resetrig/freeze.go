@@ -168,7 +168,7 @@ func (a *app) resumeSoak(cmd *cobra.Command, args []string, o soakFlags) error {
 		return err
 	}
 	fmt.Fprintf(a.err, "resetrig: going on with soak %s of %s\n", run.ID, run.Started.Local().Format("2006-01-02 15:04"))
-	return a.runJobs(cmd.Context(), []soakJob{job}, o.json)
+	return a.runJobs(cmd.Context(), []soakJob{job}, o)
 }
 
 // resumed is what is left of a soak, on what it was frozen with. over may change

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ func (e evidence) lock() (unlock func(), err error) {
 // from outside.
 func usable(names ...string) error {
 	for _, n := range names {
-		if n == "" || n[0] == '.' || n != filepath.Base(n) || !filepath.IsLocal(n) || n == "blobs" {
+		if n == "" || n[0] == '.' || len(n) > 255 || n != filepath.Base(n) || !filepath.IsLocal(n) || n == "blobs" || strings.ContainsRune(n, 0) {
 			return fmt.Errorf("%w: %q is no name of evidence", ErrNotFound, n)
 		}
 	}
@@ -255,17 +256,55 @@ func (s *Store) recover(ctx context.Context) error {
 		if !e.IsDir() || usable(e.Name()) != nil {
 			continue
 		}
-		var booked bool
-		if err := s.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM artifacts a JOIN cycles c ON c.seq = a.cycle WHERE c.id = ?)", e.Name()).Scan(&booked); err != nil {
+		if err := s.recoverCycle(ctx, e.Name()); err != nil {
 			return err
-		}
-		if booked {
-			if err := s.settle(ctx, e.Name()); err != nil {
-				return err
-			}
 		}
 	}
 	return s.sweep(ctx)
+}
+
+// recoverCycle goes on with a committed cycle's folder, unless a program works
+// on its run: that one does so itself.
+func (s *Store) recoverCycle(ctx context.Context, id string) error {
+	var run int64
+	var booked bool
+	err := s.read.QueryRowContext(ctx, "SELECT c.run, EXISTS (SELECT 1 FROM artifacts a WHERE a.cycle = c.seq) FROM records d JOIN cycles c ON c.seq = d.cycle WHERE c.id = ?", id).Scan(&run, &booked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // it runs, or is nobody's
+	} else if err != nil {
+		return err
+	}
+	if live, err := s.alive(run); err != nil || live {
+		return err
+	}
+	if !booked {
+		_ = os.Remove(s.evidence.cycle(id)) // if it is empty; in format 2 the files stay there
+		return nil
+	}
+	if err := s.settle(ctx, id); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(s.evidence.cycle(id))
+	if err != nil {
+		return nil // nothing is left
+	}
+	r, err := s.Record(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		switch name := e.Name(); {
+		case slices.Contains(r.Artifacts, name) && e.Type().IsRegular(): // a picture that was drawn, and not booked
+			err = s.Attach(ctx, id, name)
+		case name[0] == '.': // one that was being drawn
+			err = removeFile(filepath.Join(s.evidence.cycle(id), name))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_ = os.Remove(s.evidence.cycle(id))
+	return nil
 }
 
 // Artifact is a file of a cycle's evidence as the books have it.

@@ -71,6 +71,9 @@ func runChild(child, path string) error {
 	}
 	defer s.Close()
 	run := fmt.Sprintf("run%d", os.Getpid())
+	if child == "evidence" {
+		return keepEvidence(ctx, s, run)
+	}
 	if err := s.BeginRun(ctx, store.Run{ID: run, Kind: store.KindSoak, Bench: "b", Scenario: "s", Started: noon}); err != nil {
 		return err
 	}

@@ -44,8 +44,12 @@ func TestPowerCut(t *testing.T) {
 	}
 	mount(image, disk)
 
-	for _, n := range []int{1, 7, 60} {
-		cmd, lines := startChild(t, "commit", filepath.Join(disk, "lab", "results.db"), nil)
+	for i, n := range []int{1, 7, 60, 5, 12} {
+		child, lab := "commit", "lab"
+		if i > 2 {
+			child, lab = "evidence", "lab2"
+		}
+		cmd, lines := startChild(t, child, filepath.Join(disk, lab, "results.db"), nil)
 		var ids []string
 		for len(ids) < n && lines.Scan() {
 			ids = append(ids, lines.Text())
@@ -62,12 +66,19 @@ func TestPowerCut(t *testing.T) {
 		after := filepath.Join(dir, "after")
 		must(t, os.WriteFile(after, b, 0o600))
 		mount(after, after+".disk")
-		s, err := store.Open(filepath.Join(after+".disk", "lab", "results.db"))
+		s, err := store.Open(filepath.Join(after+".disk", lab, "results.db"))
 		must(t, err)
 		for _, id := range ids {
 			if _, err := s.Record(t.Context(), id); err != nil {
 				t.Error(err)
 			}
+		}
+		if child == "evidence" {
+			if records, _ := wantEvidence(t, s); records < n {
+				t.Errorf("%d records with their evidence, %d were acknowledged", records, n)
+			}
+			must(t, errors.Join(s.Close(), unix.Unmount(after+".disk", 0)))
+			continue
 		}
 		cs, err := s.Recall("dut")
 		must(t, err)

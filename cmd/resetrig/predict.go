@@ -133,7 +133,18 @@ func fitting(plan *soak.Plan, takes time.Duration) int {
 	if plan.For <= 0 || takes+plan.Pause <= 0 {
 		return 0
 	}
-	return int(plan.For/(takes+plan.Pause)) + 1
+	open := 1.0 // of the week
+	if w := plan.Window; w != nil {
+		hours := w.To - w.From
+		if hours <= 0 {
+			hours += 24 * time.Hour
+		}
+		open = hours.Hours() / 24
+		if len(w.Days) > 0 {
+			open *= float64(len(w.Days)) / 7
+		}
+	}
+	return int(open*float64(plan.For)/float64(takes+plan.Pause)) + 1
 }
 
 // leastFor is the fewest cycles that can show the plan's claim; 0 without one.

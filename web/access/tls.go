@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -64,7 +65,7 @@ func (k *keyPair) read() (changed bool, err error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return false, explainPair(k.certFile, k.keyFile, err)
+		return false, k.explain(cert, key, err)
 	}
 	if pair.Leaf == nil { // GODEBUG=x509keypairleaf=0
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
@@ -75,18 +76,32 @@ func (k *keyPair) read() (changed bool, err error) {
 	return true, nil
 }
 
-// explainPair says what to do. Package tls has no error values for these.
-func explainPair(certFile, keyFile string, err error) error {
-	text := err.Error()
+// explain says what to do.
+func (k *keyPair) explain(cert, key []byte, err error) error {
 	switch {
-	case strings.Contains(text, "does not match"):
-		return fmt.Errorf("key %s does not belong to the first certificate in %s: the server's own certificate comes first in it, and both are of one renewal (%w)", keyFile, certFile, err)
-	case strings.Contains(text, "failed to find any PEM data in key"), strings.Contains(text, "failed to find PEM block with type ending in \"PRIVATE KEY\""):
-		return fmt.Errorf("%s has no key in PEM, \"PRIVATE KEY\": are the two files swapped? (%w)", keyFile, err)
-	case strings.Contains(text, "failed to find any PEM data in certificate"), strings.Contains(text, "failed to find \"CERTIFICATE\""):
-		return fmt.Errorf("%s has no certificate in PEM: are the two files swapped? (%w)", certFile, err)
+	case !hasPEM(cert, "CERTIFICATE"):
+		return fmt.Errorf("%s has no certificate in PEM: are the two files swapped? (%w)", k.certFile, err)
+	case hasPEM(key, "ENCRYPTED PRIVATE KEY"), bytes.Contains(key, []byte("Proc-Type: 4,ENCRYPTED")):
+		return fmt.Errorf("the key in %s has a passphrase, and nobody is there to type it: openssl pkey -in %s -out NEW (%w)", k.keyFile, k.keyFile, err)
+	case !hasPEM(key, "PRIVATE KEY"):
+		return fmt.Errorf("%s has no key in PEM: are the two files swapped? (%w)", k.keyFile, err)
+	case strings.Contains(err.Error(), "does not match"): // package tls has no value for it
+		return fmt.Errorf("key %s does not belong to the first certificate in %s: the server's own certificate comes first in it, and both are of one renewal (%w)", k.keyFile, k.certFile, err)
 	}
-	return fmt.Errorf("read certificate %s with key %s: %w", certFile, keyFile, err)
+	return fmt.Errorf("read certificate %s with key %s: %w", k.certFile, k.keyFile, err)
+}
+
+// hasPEM looks for a block of a type that ends so.
+func hasPEM(text []byte, kind string) bool {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return false
+		}
+		if strings.HasSuffix(block.Type, kind) {
+			return true
+		}
+	}
 }
 
 func readPEM(path string, secret bool) ([]byte, error) {
@@ -111,7 +126,7 @@ func readPEM(path string, secret bool) ([]byte, error) {
 	return b, nil
 }
 
-// get is the pair for a connection.
+// certificate is the pair for a connection.
 func (p *Policy) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k, now := p.pair, p.clock.Now()
 	k.mu.Lock()

@@ -126,7 +126,9 @@ func newDetail(r *rig.Record, anchor string, budget *int, evidence Evidence) *de
 		for _, f := range k.Differences[:min(len(k.Differences), mostDifferences)] {
 			row.Differences = append(row.Differences, differenceRow{clean(f.Key), differenceText(f)})
 		}
-		row.More = len(k.Differences) - len(row.Differences)
+		if n := len(k.Differences); n > 0 { // the list says what was seen
+			row.More, row.Seen = n-len(row.Differences), plural(n, "difference")+":"
+		}
 		d.Checks = append(d.Checks, row)
 	}
 	for _, m := range r.Measurements {
@@ -161,9 +163,9 @@ func (d *detail) timelines(r *rig.Record) {
 	name := label(r)
 	from, to := act(r)
 	if to > from && r.Took > 3*(to-from) {
-		d.Timelines = append(d.Timelines, timelineOf(r, from, to, name+": the act"))
+		d.Timelines = append(d.Timelines, timelineOf(r, from, to, name+": the act", "The act"))
 	}
-	d.Timelines = append(d.Timelines, timelineOf(r, 0, r.Took, name+": the whole cycle"))
+	d.Timelines = append(d.Timelines, timelineOf(r, 0, r.Took, name+": the whole cycle", "The whole cycle"))
 }
 
 // act is where the relays work, with a little around it.

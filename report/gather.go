@@ -140,7 +140,9 @@ func (g *gathered) take(r *rig.Record) {
 	switch classOf(r) {
 	case controls:
 		if n := entry(g.controls, r.Scenario); n != nil {
-			n[row]++
+			if n[row]++; r.Outcome == rig.Error && r.Reason == rig.ReasonControl {
+				n[row], n[presumedRow] = n[row]-1, n[presumedRow]+1 // it did not hold
+			}
 		}
 		if row == errorRow || row == provenRow || row == presumedRow {
 			g.keep(r)

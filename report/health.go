@@ -29,8 +29,11 @@ func newMeasureRow(s *series) measureRow {
 		ID: anchor(s.name), Name: s.name, Unit: clean(s.unit), N: count(s.n), Median: number(a.Median), Q1: number(a.Q1), Q3: number(a.Q3),
 		Min: number(a.Min), Max: number(a.Max), Mean: number(a.Mean), SD: number(a.SD), Limits: limits(s.min, s.max), Cp: index(a.Cp), Cpk: index(a.Cpk),
 	}
-	if math.IsNaN(a.SD) {
+	switch {
+	case math.IsNaN(a.SD):
 		m.SD = "–"
+	case a.SD > 0 && a.SD < .0005:
+		m.SD = "< 0.001"
 	}
 	if m.Limits != "" {
 		m.Outside = count(s.outside)
@@ -60,11 +63,14 @@ func newMeasureRow(s *series) measureRow {
 	switch {
 	case math.IsNaN(t.P):
 	case a.Min == a.Max:
-		say("Every value is the same.")
+		say("Every value is %s.", strings.TrimSpace(number(a.Median)+" "+m.Unit))
 	case t.P < .01:
 		say("It drifts: %s %s per 1,000 cycles [%s, %s] (Mann–Kendall p = %s).", signed(t.Slope), m.Unit, signed(t.Low), signed(t.High), pvalue(t.P))
 	case len(changes) == 0:
 		say("Steady: no change point and no drift were found (Mann–Kendall p = %s).", pvalue(t.P))
+	}
+	if a.Min == a.Max && s.min == nil && s.max == nil && s.n > 2 {
+		return m // there is nothing to see
 	}
 	m.Picture = trend(s, changes[:min(len(changes), 6)])
 	return m
@@ -151,7 +157,7 @@ func (p *page) health(run *Summary, g *gathered) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.controls)) {
 		n := g.controls[name]
-		p.Controls = append(p.Controls, controlRow{clean(name), count(n[passRow]), count(n[provenRow] + n[presumedRow] + n[errorRow]), count(n[abortedRow])})
+		p.Controls = append(p.Controls, controlRow{clean(name), count(n[passRow]), count(n[provenRow] + n[presumedRow]), count(n[errorRow]), count(n[abortedRow])})
 	}
 	if g.tried > 0 {
 		p.Retries = fmt.Sprintf("%s after an error, of which %s passed. A retry never replaces its first attempt: the rates are made of first attempts alone.", plural(g.tried, "retry"), count(g.retryPass))

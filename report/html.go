@@ -133,7 +133,7 @@ type reasonRow struct{ Reason, Outcome, First, Retries, Controls string }
 
 type relayRow struct{ Relay, Here, Life, Rated, Left string }
 
-type controlRow struct{ Scenario, Held, Lost, Aborted string }
+type controlRow struct{ Scenario, Held, Lost, Unsure, Aborted string }
 
 type lifeText struct{ First, Fit string }
 
@@ -141,12 +141,13 @@ type notPassed struct {
 	Cycle                        int
 	Label, Verdict, Class, Text  string
 	Took, Started, ID, Anchor, S string
+	Short, Minute                string // label and moment, as short as a table can have them
 }
 
 func newNotPassed(r *rig.Record, anchor string) notPassed {
 	return notPassed{
-		Cycle: r.Cycle, Label: label(r), Verdict: verdict(r), Class: rowClass[rowOf(r)], Text: short(r.Text),
-		Took: span(r.Took), Started: moment(r.Started), ID: clean(r.ID), Anchor: anchor,
+		Cycle: r.Cycle, Label: label(r), Short: strings.TrimPrefix(label(r), "cycle "), Verdict: verdict(r), Class: rowClass[rowOf(r)], Text: short(r.Text),
+		Took: span(r.Took), Started: moment(r.Started), Minute: minute(r.Started), ID: clean(r.ID), Anchor: anchor,
 		S: strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64),
 	}
 }
@@ -197,8 +198,17 @@ func (p *page) verdict(g *gathered) {
 	}
 	p.Verdict = banner{class, word, sentence(text)}
 	if g.unsafe.n > 0 {
-		p.Unsafe = "The safe state of " + strings.Join(g.inDoubt(), ", ") + " could not be reached in " + plural(g.unsafe.n, "cycle") + ". Look at the bench before anything else."
+		p.Unsafe = "The safe state of " + strings.Join(g.inDoubt(), ", ") + " could not be reached in " + g.unsafeIn() + ". Look at the bench before anything else."
 	}
+}
+
+// unsafeIn names the cycles whose safe state was not reached.
+func (s *sums) unsafeIn() string {
+	var in []string
+	for i := range s.unsafe.first[:min(len(s.unsafe.first), 12)] {
+		in = append(in, label(&s.unsafe.first[i]))
+	}
+	return strings.Join(in, ", ") + more(s.unsafe.n-len(in))
 }
 
 // sentence begins with a capital.
@@ -253,16 +263,22 @@ func (p *page) whatRan(run *Summary, g *gathered) {
 	add("Parameters", strings.Join(g.params, "; "))
 	add("Bench", clean(run.Bench))
 	add("DUT", strings.Join(units, "; "))
-	add("Firmware", strings.Join(g.firmware, "; "))
+	add("Firmware seen", strings.Join(g.firmware, "; "))
 	add("resetrig", strings.Join(versions, ", "))
+	var labels []string
 	for _, k := range slices.Sorted(maps.Keys(run.Labels)) {
-		add(clean(sentence(k)), clean(run.Labels[k]))
+		labels = append(labels, clean(k)+" "+clean(run.Labels[k]))
 	}
+	add("Labels", strings.Join(labels, "; "))
 	add("Started", moment(run.Started))
 	add("Ended", moment(run.Ended)+took)
 	add("Note", short(run.Note))
+	there := map[string]bool{}
 	for _, f := range run.Files {
-		p.Files = append(p.Files, File{clean(f.Name), clean(f.SHA256)})
+		if !there[f.SHA256] { // one text may have been frozen under two names
+			p.Files = append(p.Files, File{clean(f.Name), clean(f.SHA256)})
+		}
+		there[f.SHA256] = true
 	}
 }
 
@@ -311,6 +327,14 @@ func (p *page) groups(g *gathered) {
 		}
 		p.Groups = append(p.Groups, row)
 	}
+}
+
+// minute is a wall time in a list; the zone is said at the run's own times.
+func minute(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("2006-01-02 15:04")
 }
 
 func dataURI(kind string, b []byte) template.HTMLAttr {

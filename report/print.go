@@ -163,6 +163,9 @@ func percent(rate float64) string {
 		return strconv.Itoa(int(v)) + " %"
 	}
 	digits := 2 - int(math.Floor(math.Log10(v)))
+	if v > 90 && v < 100 { // what is missing of 100 matters
+		digits = 1 - int(math.Floor(math.Log10(100-v)+1e-9))
+	}
 	return strconv.FormatFloat(v, 'f', min(max(digits, 1), 10), 64) + " %"
 }
 

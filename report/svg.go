@@ -123,11 +123,10 @@ func trend(s *series, changes []stats.Change) template.HTML {
 	d := newDrawing(w, h, fmt.Sprintf("%s over the cycles: median %s, from %s to %s %s", s.name, number(s.about.Median), number(s.about.Min), number(s.about.Max), s.unit))
 	x := scale{float64(s.cycles[0]), float64(s.cycles[len(s.cycles)-1]), left, w - right}
 	lo, hi := s.about.Min, s.about.Max
-	pad := (hi - lo) * .08
+	// Less than a thousandth of the value is no spread that anyone looks for.
+	pad := max((hi-lo)*.08, (math.Abs(hi)*.001-(hi-lo))/2)
 	if pad == 0 {
-		if pad = math.Abs(hi) * .01; pad == 0 {
-			pad = 1
-		}
+		pad = 1
 	}
 	// A limit is in the picture where it does not flatten what was measured.
 	var away []string
@@ -248,14 +247,15 @@ type laneSpan struct {
 
 // timelineOf draws a cycle between two moments: phases, relays, senses, beeps
 // and checks, a lane each.
-func timelineOf(r *rig.Record, from, to time.Duration, label string) template.HTML {
+func timelineOf(r *rig.Record, from, to time.Duration, label, title string) template.HTML {
 	lanes := lanesOf(r)
-	const w, left, right, top, row = 900.0, 110.0, 30.0, 6.0, 20.0
+	const w, left, right, top, row = 900.0, 110.0, 30.0, 20.0, 20.0
 	h := top + row*float64(len(lanes)) + 26
 	d := newDrawing(w, h, label)
 	x := scale{from.Seconds(), to.Seconds(), left, w - right}
 	bottom := top + row*float64(len(lanes))
 	ticks := x.ticks(10)
+	d.text("tick", left, 13, "start", title)
 	for _, v := range ticks {
 		d.line("grid", x.at(v), top, x.at(v), bottom)
 		d.text("tick", x.at(v), bottom+15, "middle", tick(v, step(ticks))+" s")

@@ -165,10 +165,23 @@ func (s *sums) verdict() string {
 	if n := o[abortedRow][firsts]; n > 0 {
 		t += fmt.Sprintf("; %s aborted", count(n))
 	}
-	if n := s.total(controls) - o[passRow][controls] - o[abortedRow][controls]; n > 0 {
+	if n := s.lostControls(); n > 0 {
 		t += fmt.Sprintf("; %s of %s DID NOT HOLD", count(n), plural(s.total(controls), "control"))
 	}
+	if n := o[errorRow][controls] + o[provenRow][controls] + o[presumedRow][controls] - s.lostControls(); n > 0 {
+		t += fmt.Sprintf("; %s ended in an error of the rig", plural(n, "control"))
+	}
 	return t + "."
+}
+
+// lostControls is how many controls did not hold. One that ended in another error
+// of the rig says nothing of that.
+func (s *sums) lostControls() int {
+	n := s.outcomes[provenRow][controls] + s.outcomes[presumedRow][controls]
+	if of := s.reasons[reasonKey{rig.Error, rig.ReasonControl}]; of != nil {
+		n += of[controls]
+	}
+	return n
 }
 
 func (s *sums) inDoubt() []string {

@@ -10,6 +10,7 @@ type Server struct {
 	stream *stream
 	mux    *http.ServeMux
 	log    func(doing string, err error)
+	api
 }
 
 // New makes the dashboard. log is told what went wrong where no viewer can be
@@ -20,6 +21,9 @@ func New(r Rig, log func(doing string, err error)) (*Server, error) {
 	}
 	s := &Server{rig: r, stream: newStream(r.Live, r.Ledger, log), mux: http.NewServeMux(), log: log}
 	s.mux.Handle("GET /events", s.stream)
+	if err := s.addAPI(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -30,3 +34,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 // a tenth of a second, and not only with the next look at the results. It does
 // not wait.
 func (s *Server) Committed() { s.stream.committed() }
+
+// Close waits for what the server does beside its requests. They must have
+// ended.
+func (s *Server) Close() { s.stream.close() }

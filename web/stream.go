@@ -2,14 +2,14 @@ package web
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
+
+	"resetrig/rig"
+	"resetrig/web/access"
 )
 
 // The stream's times and bounds.
@@ -17,10 +17,9 @@ const (
 	framesApart  = 100 * time.Millisecond // ten pictures a second
 	ledgerApart  = time.Second            // between two looks for what other processes committed
 	pingEvery    = 10 * time.Second
-	writeWithin  = 5 * time.Second // who takes longer for one write is gone
 	viewersMost  = 500
 	recentCycles = 512 // kept for viewers who are a little behind
-	catchUp      = 500 // cycles in one event
+	catchUp      = 200 // cycles in one event: some 60 kB
 )
 
 // stream gives every viewer the present, and every record that was committed.
@@ -32,82 +31,95 @@ type stream struct {
 	live   *Live
 	ledger Ledger // nil: no records
 	log    func(string, error)
+	poke   chan struct{} // a record was committed in this process
+	wg     sync.WaitGroup
 
 	mu      sync.Mutex
 	viewers int
+	sounds  map[string]int // bench → viewers of its sound
+	runs    bool           // the goroutine is there: at most one is
+	wake    chan struct{}  // the last viewer has left
 	newest  *frame
 	next    chan struct{} // closed when a newer frame is there
-	stop    func()
-	poke    chan struct{} // a record was committed in this process
-	version uint64        // of the lines that were read back
-}
-
-// frame is one picture of all benches.
-type frame struct {
-	n       uint64
-	moments []framedMoment
-	spectra map[string][]byte // by bench, the whole event
-	last    int64             // the ledger's last number
-	recent  []Cycle           // the last records, the oldest first
-}
-
-type framedMoment struct {
-	bench   string
-	version uint64
-	event   []byte // without the strip
+	frames  frameMaker    // of the goroutine
 }
 
 func newStream(live *Live, ledger Ledger, log func(string, error)) *stream {
-	return &stream{live: live, ledger: ledger, log: log, next: make(chan struct{}), poke: make(chan struct{}, 1), newest: &frame{}}
+	s := &stream{
+		live: live, ledger: ledger, log: log, poke: make(chan struct{}, 1),
+		sounds: map[string]int{}, wake: make(chan struct{}, 1), newest: &frame{}, next: make(chan struct{}),
+	}
+	s.frames = frameMaker{s: s, seen: map[string]seenMoment{}}
+	return s
 }
 
-// join starts the pictures with the first viewer.
-func (s *stream) join() bool {
+// join lets one viewer in, and starts the pictures where nobody makes them.
+func (s *stream) join(bench string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.viewers >= viewersMost {
 		return false
 	}
-	if s.viewers++; s.viewers == 1 {
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan struct{})
-		s.stop = func() { stop(); <-ended }
-		go func() {
-			defer close(ended)
-			s.run(ctx)
-		}()
+	s.viewers++
+	s.sounds[bench]++
+	if !s.runs {
+		s.runs = true
+		s.wg.Go(s.run)
 	}
 	return true
 }
 
-// leave ends them with the last.
-func (s *stream) leave() {
+// leave lets it out; with the last one the pictures end.
+func (s *stream) leave(bench string) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.viewers--
-	stop := s.stop
-	last := s.viewers == 0
-	s.mu.Unlock()
-	if last {
-		stop()
+	if s.sounds[bench]--; s.sounds[bench] == 0 {
+		delete(s.sounds, bench)
+	}
+	if s.viewers == 0 {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// run makes pictures until ctx ends. A panic in one ends the pictures and
-// nothing else.
-func (s *stream) run(ctx context.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.log("the dashboard's pictures", fmt.Errorf("panic: %v", p))
-		}
-	}()
+// close waits until nobody makes pictures any more: the viewers are gone.
+func (s *stream) close() { s.wg.Wait() }
+
+// deserted ends the pictures where nobody watches. It is decided under the lock
+// of join: there are never two who make them.
+func (s *stream) deserted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.viewers > 0 {
+		return false
+	}
+	s.runs = false
+	s.newest = &frame{n: s.newest.n} // what comes later is another present
+	return true
+}
+
+// run makes pictures while somebody watches. A panic in one costs that one.
+func (s *stream) run() {
 	tick := time.NewTicker(framesApart)
 	defer tick.Stop()
-	maker := frameMaker{s: s, seen: map[string]string{}, versions: map[string]uint64{}}
-	for {
-		s.publish(maker.make(ctx))
+	said := ""
+	for !s.deserted() {
+		err := rig.Guarded(func() error {
+			f, changed := s.frames.frame()
+			if changed {
+				s.publish(f)
+			}
+			return nil
+		})
+		if err != nil && err.Error() != said {
+			said = err.Error()
+			s.log("make the dashboard's picture", err)
+		}
 		select {
-		case <-ctx.Done():
-			return
+		case <-s.wake:
 		case <-tick.C:
 		}
 	}
@@ -129,6 +141,20 @@ func (s *stream) now() (*frame, <-chan struct{}) {
 	return s.newest, s.next
 }
 
+// heard are the benches whose sound somebody sees.
+func (s *stream) heard(bench string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sounds[bench] > 0
+}
+
+// watching is the number of viewers.
+func (s *stream) watching() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.viewers
+}
+
 // committed says that this process has committed a record.
 func (s *stream) committed() {
 	select {
@@ -137,167 +163,87 @@ func (s *stream) committed() {
 	}
 }
 
-// frameMaker makes one frame after another.
-type frameMaker struct {
-	s        *stream
-	seen     map[string]string // bench → the event's text
-	versions map[string]uint64
-	looked   time.Time
-	last     int64
-	recent   []Cycle
-	begun    bool
-}
-
-func (k *frameMaker) make(ctx context.Context) *frame {
-	f := &frame{spectra: map[string][]byte{}}
-	for _, m := range k.s.live.Moments() {
-		at, strip := m.At, m.Strip
-		m.At, m.Strip = time.Time{}, nil
-		text, err := json.Marshal(m)
-		if err != nil {
-			k.s.log("the dashboard's moment", err)
-			continue
-		}
-		if k.seen[m.Bench] != string(text) { // a line that was read back changes no version of its own
-			k.seen[m.Bench] = string(text)
-			k.versions[m.Bench]++
-		}
-		m.At = at
-		_ = strip
-		if text, err = json.Marshal(m); err != nil {
-			continue
-		}
-		f.moments = append(f.moments, framedMoment{m.Bench, k.versions[m.Bench], event("moment", "", text)})
-		if sp, ok := k.s.live.Bench(m.Bench).Sound(); ok {
-			f.spectra[m.Bench] = spectrumEvent(m.Bench, sp)
-		}
-	}
-	k.records(ctx)
-	f.last, f.recent = k.last, k.recent
-	return f
-}
-
-// records takes in what was committed since.
-func (k *frameMaker) records(ctx context.Context) {
-	if k.s.ledger == nil {
-		return
-	}
-	select {
-	case <-k.s.poke:
-	default:
-		if time.Since(k.looked) < ledgerApart {
-			return
-		}
-	}
-	k.looked = time.Now()
-	last, err := k.s.ledger.Last(ctx)
-	if err != nil || last == k.last {
-		return
-	}
-	from := max(k.last, last-recentCycles)
-	fresh, err := k.s.ledger.Since(ctx, from, recentCycles)
-	if err != nil {
-		return // the next look says it again
-	}
-	all := append(append([]Cycle(nil), k.recent...), fresh...)
-	if len(all) > recentCycles {
-		all = all[len(all)-recentCycles:]
-	}
-	k.recent = all
-	if n := len(all); n > 0 {
-		k.last = all[n-1].Seq
-	}
-}
-
-// event is one event of a stream as it is sent.
-func event(name, id string, data []byte) []byte {
-	b := make([]byte, 0, len(data)+len(name)+len(id)+24)
-	if id != "" {
-		b = fmt.Appendf(b, "id: %s\n", id)
-	}
-	b = fmt.Appendf(b, "event: %s\ndata: ", name)
-	b = append(b, data...) // JSON of one line
-	return append(b, "\n\n"...)
-}
-
-// The spectrum goes over the wire as one byte a bin: 0 is spectrumFloor dBFS or
-// less, 255 is 0 dBFS.
-const spectrumFloor = -140.0
-
-func spectrumEvent(bench string, sp Spectrum) []byte {
-	bins := make([]byte, len(sp.DBFS))
-	for i, v := range sp.DBFS {
-		bins[i] = byte(math.Round(255 * min(1, max(0, (float64(v)-spectrumFloor)/-spectrumFloor))))
-	}
-	data, err := json.Marshal(struct {
-		Bench string `json:"bench"`
-		Spectrum
-		Floor float64 `json:"floor_dbfs"`
-		Bins  string  `json:"bins"`
-	}{bench, sp, spectrumFloor, base64.StdEncoding.EncodeToString(bins)})
-	if err != nil { // a level that is no number
-		return nil
-	}
-	return event("spectrum", "", data)
-}
-
 // ServeHTTP is GET /events: the stream of one viewer. ?bench= names whose sound
 // is sent; Last-Event-ID, or ?after=, is the number of the last record that the
 // viewer has. Without one, records begin with the next.
+//
+// The events, each with JSON of one line:
+//
+//	hello     first of all: now, the server's clock; reset, where the number that
+//	          the viewer came with is not one of these results
+//	moment    a bench has changed: a Moment without its strip
+//	cycles    records that were committed: a list of Cycle. Its id is the number of
+//	          the last one, which a browser sends again when it comes back
+//	spectrum  the sound of ?bench=: a Spectrum, and bins, base64 of a byte each
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	after, known := int64(0), false
+	v := viewer{s: s, bench: r.URL.Query().Get("bench"), sent: map[string]uint64{}}
+	known := false
 	for _, text := range []string{r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")} {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && !known {
-			after, known = n, true
+			v.after, known = n, true
 		}
 	}
-	if !s.join() {
-		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
-		return
-	}
-	defer s.leave()
-	if !known && s.ledger != nil {
-		n, err := s.ledger.Last(r.Context())
-		if err != nil {
+	last := int64(0)
+	if s.ledger != nil {
+		var err error
+		if last, err = s.ledger.Last(r.Context()); err != nil {
+			s.log("read the last record's number", err)
 			http.Error(w, "the results cannot be read", http.StatusInternalServerError)
 			return
 		}
-		after = n
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	v := viewer{s: s, w: w, c: http.NewResponseController(w), bench: r.URL.Query().Get("bench"), after: after, sent: map[string]uint64{}}
-	_ = v.run(r.Context())
+	reset := v.after > last
+	if !known || reset {
+		v.after = last
+	}
+	if !s.join(v.bench) {
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.leave(v.bench)
+	out, err := access.NewStream(w, r)
+	if err != nil {
+		return // it was answered, or the viewer is gone
+	}
+	v.out = out
+	if err := v.run(r.Context(), reset); err != nil && r.Context().Err() == nil && v.wrong {
+		s.log("read records for a viewer", err)
+	}
 }
 
 // viewer is one open stream.
 type viewer struct {
 	s     *stream
-	w     http.ResponseWriter
-	c     *http.ResponseController
+	out   *access.Stream
 	bench string
 	after int64
 	sent  map[string]uint64 // bench → version of its moment
 	frame uint64
+	wrong bool // the error is not the viewer's
 }
 
 // run sends until the viewer is gone or too slow.
-func (v *viewer) run(ctx context.Context) error {
-	hello := fmt.Appendf(nil, "retry: 1000\n")
-	if err := v.write(append(hello, event("hello", strconv.FormatInt(v.after, 10), []byte("{}"))...)); err != nil {
+func (v *viewer) run(ctx context.Context, reset bool) error {
+	hello, err := json.Marshal(struct {
+		Now   time.Time `json:"now"`
+		Reset bool      `json:"reset,omitempty"`
+	}{time.Now(), reset})
+	if err != nil {
+		return err
+	}
+	if err := v.out.Send(append([]byte("retry: 1000\n"), access.Event("hello", strconv.FormatInt(v.after, 10), hello)...)); err != nil {
 		return err
 	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {
 		f, newer := v.s.now()
-		out, err := v.news(ctx, f)
-		if err != nil {
+		if err := v.records(ctx, f); err != nil {
 			return err
 		}
-		if len(out) > 0 {
-			if err := v.write(out); err != nil {
+		if out := v.news(f); len(out) > 0 {
+			if err := v.out.Send(out); err != nil {
 				return err
 			}
 		}
@@ -306,49 +252,56 @@ func (v *viewer) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-newer:
 		case <-ping.C:
-			if err := v.write([]byte(": still here\n\n")); err != nil {
+			if err := v.out.Beat(); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// news is what this viewer does not have yet.
-func (v *viewer) news(ctx context.Context, f *frame) ([]byte, error) {
-	var out []byte
-	for f.last > v.after {
+// records sends the records that this viewer does not have yet, each once and in
+// their order, an event after the other: no more than one is in memory.
+func (v *viewer) records(ctx context.Context, f *frame) error {
+	for f.last > v.after && ctx.Err() == nil {
 		cs := newer(f.recent, v.after)
 		if len(f.recent) == 0 || f.recent[0].Seq > v.after+1 { // older than what is kept
 			var err error
 			if cs, err = v.s.ledger.Since(ctx, v.after, catchUp); err != nil {
-				return nil, err
+				v.wrong = true
+				return err
 			}
 		}
 		if len(cs) == 0 {
-			break
+			return nil
 		}
 		cs = cs[:min(len(cs), catchUp)]
 		data, err := json.Marshal(cs)
 		if err != nil {
-			return nil, err
+			v.wrong = true
+			return err
 		}
 		v.after = cs[len(cs)-1].Seq
-		out = append(out, event("cycles", strconv.FormatInt(v.after, 10), data)...)
-		if len(out) > 1<<20 { // the rest after this is sent
-			break
+		if err := v.out.Send(access.Event("cycles", strconv.FormatInt(v.after, 10), data)); err != nil {
+			return err
 		}
 	}
+	return ctx.Err()
+}
+
+// news is what of a frame this viewer does not have yet.
+func (v *viewer) news(f *frame) []byte {
 	if f.n == v.frame {
-		return out, nil
+		return nil
 	}
 	v.frame = f.n
+	var out []byte
 	for _, m := range f.moments {
 		if v.sent[m.bench] != m.version {
 			v.sent[m.bench] = m.version
 			out = append(out, m.event...)
 		}
 	}
-	return append(out, f.spectra[v.bench]...), nil
+	return append(out, f.spectra[v.bench]...)
 }
 
 // newer are the cycles after a number.
@@ -359,14 +312,4 @@ func newer(cs []Cycle, after int64) []Cycle {
 		}
 	}
 	return nil
-}
-
-func (v *viewer) write(b []byte) error {
-	if err := v.c.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
-		return err
-	}
-	if _, err := v.w.Write(b); err != nil {
-		return err
-	}
-	return v.c.Flush()
 }

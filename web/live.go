@@ -3,6 +3,7 @@ package web
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,12 +45,7 @@ func (l *Live) Moments() []Moment {
 	for _, b := range all {
 		out = append(out, b.Moment())
 	}
-	slices.SortFunc(out, func(a, b Moment) int {
-		if a.Bench < b.Bench {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b Moment) int { return strings.Compare(a.Bench, b.Bench) })
 	return out
 }
 

@@ -85,8 +85,9 @@ func (s *stream) leave(bench string) {
 	}
 }
 
-// close waits until nobody makes pictures any more: the viewers are gone.
-func (s *stream) close() { s.wg.Wait() }
+// Close waits until nobody makes pictures any more. The server's requests must
+// have ended.
+func (s *Server) Close() { s.stream.wg.Wait() }
 
 // deserted ends the pictures where nobody watches. It is decided under the lock
 // of join: there are never two who make them.

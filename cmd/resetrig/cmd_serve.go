@@ -181,6 +181,7 @@ func (d *dashboard) start(broken func(error)) (stop func()) {
 	return func() {
 		cancel()
 		wg.Wait()
+		d.server.Close()
 	}
 }
 

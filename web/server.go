@@ -34,7 +34,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 // a tenth of a second, and not only with the next look at the results. It does
 // not wait.
 func (s *Server) Committed() { s.stream.committed() }
-
-// Close waits for what the server does beside its requests. They must have
-// ended.
-func (s *Server) Close() { s.stream.close() }

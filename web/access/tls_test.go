@@ -133,6 +133,7 @@ func TestPlainHTTPOnTheTLSPort(t *testing.T) {
 }
 
 func TestSlowHandshake(t *testing.T) {
+	t.Parallel()
 	p := withTokens(t)
 	pr := newPair(t, p.clock, 1, time.Hour)
 	if err := p.UseTLS(pr.certFile, pr.keyFile); err != nil {
@@ -231,7 +232,7 @@ func TestSlowStreamReaderHTTP2(t *testing.T) {
 	if err := p.UseTLS(pr.certFile, pr.keyFile); err != nil {
 		t.Fatal(err)
 	}
-	p.EventWithin, p.WriteWithin = 300*time.Millisecond, 300*time.Millisecond
+	p.EventWithin, p.WriteWithin = time.Second, time.Second
 	event := access.Event("spectrum", "", []byte(strings.Repeat("x", 16<<10)))
 	ended := make(chan error, 2)
 	addr := p.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

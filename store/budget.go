@@ -50,8 +50,9 @@ type Dropped struct {
 
 // MakeRoom drops evidence of at least want bytes, as far as there is any that
 // may go: that of passes first, then that of other cycles which was exported,
-// the oldest first, a cycle's as a whole. What was not exported of a cycle that
-// did not pass is never dropped. The records stay as they are.
+// the oldest first, a cycle's as a whole; the newest cycle's stays. What was not
+// exported of a cycle that did not pass is never dropped. The records stay as
+// they are.
 func (s *Store) MakeRoom(ctx context.Context, want int64, now time.Time) (d Dropped, err error) {
 	if want <= 0 {
 		return d, nil
@@ -71,7 +72,7 @@ func (s *Store) MakeRoom(ctx context.Context, want int64, now time.Time) (d Drop
 		var sums []sum
 		err := s.transact(ctx, "make room", func(tx *sql.Tx) error {
 			if err := tx.QueryRowContext(ctx, `SELECT c.seq, c.id, d.outcome = 'pass' FROM artifacts a JOIN cycles c ON c.seq = a.cycle JOIN records d ON d.cycle = c.seq
-				WHERE a.gone = '' AND (d.outcome = 'pass' OR c.exported <> '') ORDER BY d.outcome <> 'pass', c.seq LIMIT 1`).Scan(&c.cycle, &c.id, &c.pass); err != nil {
+				WHERE a.gone = '' AND (d.outcome = 'pass' OR c.exported <> '') AND c.seq < (SELECT max(cycle) FROM artifacts WHERE gone = '') ORDER BY d.outcome <> 'pass', c.seq LIMIT 1`).Scan(&c.cycle, &c.id, &c.pass); err != nil {
 				return err
 			}
 			if _, err := tx.ExecContext(ctx, "UPDATE artifacts SET gone = ? WHERE cycle = ? AND gone = ''", stamp(now), c.cycle); err != nil {

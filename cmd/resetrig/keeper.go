@@ -106,9 +106,13 @@ func (k *keeper) committed(ctx context.Context, r rig.Record) {
 	if r.Outcome == rig.Pass {
 		k.count[kindOf(r.Control)]++
 	}
-	if len(r.Hashes) == 0 {
-		return
+	if len(r.Hashes) > 0 {
+		k.bound(ctx)
 	}
+}
+
+// bound holds the evidence to its budget.
+func (k *keeper) bound(ctx context.Context) {
 	if u, err := k.db.EvidenceUse(ctx); err == nil {
 		k.makeRoom(ctx, u.Bytes-int64(k.rule.Budget))
 	}

@@ -23,6 +23,7 @@ type pictures struct {
 	db      *store.Store
 	profile audio.Profile // what the ear waits for
 	pending []pendingPicture
+	drawn   func(context.Context) // is told of each; nil: nobody
 }
 
 type pendingPicture struct {
@@ -66,6 +67,9 @@ func (p *pictures) draw(ctx context.Context) {
 			return // it is drawn when the bench is free
 		}
 		p.pending = p.pending[1:]
+		if err == nil && p.drawn != nil {
+			p.drawn(ctx)
+		}
 		if err != nil && !errors.Is(err, store.ErrDropped) {
 			fmt.Fprintf(p.app.err, "resetrig: %s: %v\n", one.id, err)
 		}

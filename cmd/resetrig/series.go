@@ -185,6 +185,7 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 		a: a, db: db, run: run, plan: &s.plan, evidence: keep, each: each,
 		before: w.before, begins: s.cycle, mark: mark, wear: wear, tell: a.teller(w.cfg, run), pictures: pics,
 	}
+	pics.drawn = keep.bound
 	if w.ear != nil {
 		pics.profile = w.ear.Profile()
 	}

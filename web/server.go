@@ -11,6 +11,7 @@ type Server struct {
 	mux    *http.ServeMux
 	log    func(doing string, err error)
 	api
+	drawn *pages
 }
 
 // New makes the dashboard. log is told what went wrong where no viewer can be
@@ -22,6 +23,9 @@ func New(r Rig, log func(doing string, err error)) (*Server, error) {
 	s := &Server{rig: r, stream: newStream(r.Live, r.Ledger, log), mux: http.NewServeMux(), log: log}
 	s.mux.Handle("GET /events", s.stream)
 	if err := s.addAPI(); err != nil {
+		return nil, err
+	}
+	if err := s.pages(s.mux); err != nil {
 		return nil, err
 	}
 	return s, nil

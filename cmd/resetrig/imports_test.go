@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"virtual/pi/guest":      {"rig"},
 	"audio/audiotest":       {},
 	"report/reporttest":     {"rig", "soak/stats"},
-	"web":                   {"report", "rig", "soak", "soak/stats", "web/access"},
+	"web":                   {"pcm", "report", "rig", "soak", "soak/stats", "web/access"},
 	"web/access":            {},
 	"web/access/accesstest": {"web/access"},
 

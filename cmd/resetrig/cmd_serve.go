@@ -143,7 +143,11 @@ func (a *app) openDashboard(ctx context.Context, w webFlags, benches map[string]
 	}
 	d.policy.Log = d.log
 	d.policy.Told = func(ctx context.Context, e access.Entry) {
-		_, err := d.db.Audit(ctx, store.AuditEntry{At: time.Now(), Who: e.Who.Name, Role: e.Who.Role.String(), Address: e.Who.Addr, Action: e.What, Detail: e.Text})
+		a := store.AuditEntry{At: time.Now(), Who: e.Who.Name, Role: e.Who.Role.String(), Address: e.Who.Addr, Action: e.What, Detail: e.Text, Result: "ok"}
+		if strings.Contains(e.What, "refused") {
+			a.Result = "refused"
+		}
+		_, err := d.db.Audit(ctx, a)
 		if err != nil {
 			d.log("write to the audit log: "+e.What, err)
 		}
@@ -279,7 +283,7 @@ func (a *app) benchesOf(files []string) (map[string]string, error) {
 		cfgs = append(cfgs, cfg)
 		out[cfg.Name] = f
 	}
-	return out, usage(apart(cfgs))
+	return out, usage(a.sideBySide(cfgs))
 }
 
 // scenariosOf are the scenarios by name, each with its file.

@@ -227,6 +227,7 @@ func (p *Policy) admit(w *writer, r *http.Request, next http.Handler) {
 	case g.Role == Nobody && !(safeMethod(r.Method) && p.public(r.URL.Path)):
 		p.askLogin(w, r)
 	case !safeMethod(r.Method) && !g.May(Operator):
+		p.tell(r.Context(), g.Identity, "refused", r.Method+" "+r.URL.Path)
 		p.deny(w, r, http.StatusForbidden, needs(Operator, g.Identity))
 	default:
 		next.ServeHTTP(w, r)

@@ -37,7 +37,7 @@ const (
 // refused.
 type Entry struct {
 	Who  Identity // Name is "" where nobody was recognised
-	What string   // login, login refused, logout
+	What string   // login, login refused, logout, refused (it needs an operator)
 	Text string   // why
 }
 

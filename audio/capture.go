@@ -64,16 +64,19 @@ type Stats struct {
 // Capture is a Source: a microphone, captured in a process of its own, which
 // may die, hang or be killed without harm.
 type Capture struct {
-	opt CaptureOptions
+	card   *Card
+	index  int // of its channel among the card's
+	onLost func(error)
 
-	mu     sync.Mutex
-	s      *session
-	starts int
+	mu sync.Mutex
+	s  *session // the one that it is a user of
 
 	// What belongs to the one reader.
 	cur  *Cursor
 	from time.Time // blocks from before are of no interest
 	end  time.Time // of the last block that was read
+
+	readerLost atomic.Int64
 }
 
 var (
@@ -81,16 +84,12 @@ var (
 	_ Timed  = (*Capture)(nil)
 )
 
-// NewCapture prepares a capture; nothing runs until Open.
+var discard = slog.New(slog.DiscardHandler)
+
+// NewCapture prepares the capture of a card that has no other user; nothing runs
+// until Open.
 func NewCapture(opt CaptureOptions) *Capture {
-	opt.Ring = max(opt.Ring, 30*time.Second)
-	setDefault(&opt.Stall, 1500*time.Millisecond)
-	setDefault(&opt.OpenTimeout, 2700*time.Millisecond)
-	setDefault(&opt.Warmup, 250*time.Millisecond)
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
-	}
-	return &Capture{opt: opt}
+	return NewCard(opt, 0).Capture(0, opt.OnLost)
 }
 
 func setDefault(d *time.Duration, v time.Duration) {
@@ -109,61 +108,78 @@ func lostf(format string, a ...any) error { return &lostError{fmt.Sprintf(format
 
 var errClosed = lostf("the microphone's capture is closed")
 
+// using is the session that the capture uses, or nil.
+func (c *Capture) using() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.s
+}
+
 // Open starts the microphone's process, or, after a loss, ends what is left of
 // it and starts another; see Source. Its errors wrap rig.ErrEarLost, other than
 // the cause of a cancelled ctx.
 func (c *Capture) Open(ctx context.Context) error {
-	c.mu.Lock()
-	s := c.s
-	c.mu.Unlock()
-	if s != nil && s.alive() {
-		c.cur, c.from, c.end = s.ring.Load().Cursor(), time.Now(), time.Time{}
-		return nil
-	}
-	if s != nil {
-		s.shutdown()
-	}
 	c.cur = nil
-	if len(c.opt.Command) == 0 {
+	if len(c.card.opt.Command) == 0 {
 		return lostf("no program captures the microphone: none was named")
 	}
-	s = newSession(c.opt)
-	c.mu.Lock()
-	c.s = s
-	c.starts++
-	c.mu.Unlock()
-	s.start()
+	s := c.using()
+	if s == nil || !s.alive() {
+		if s != nil {
+			_ = c.leave()
+		}
+		s = c.card.join(c)
+		c.mu.Lock()
+		c.s = s
+		c.mu.Unlock()
+	}
 	var err error
 	select {
 	case <-s.ready:
-		c.cur, c.from, c.end = s.ring.Load().Cursor(), time.Now(), time.Time{}
-		return nil
+		if r := s.rings[c.index].Load(); r != nil && s.alive() {
+			c.cur, c.from, c.end = r.Cursor(), time.Now(), time.Time{}
+			c.readerLost.Store(0)
+			return nil
+		}
+		err = s.failure()
 	case <-s.failed:
 		err = s.failure()
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	s.shutdown()
+	_ = c.leave()
 	return err
+}
+
+// leave lets go of the session.
+func (c *Capture) leave() error {
+	c.mu.Lock()
+	s := c.s
+	c.s = nil
+	c.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	return c.card.leave(c, s)
 }
 
 // Read emits the sound captured up to until; see Source.
 func (c *Capture) Read(ctx context.Context, until time.Time, emit func(pcm.Block)) error {
-	c.mu.Lock()
-	s := c.s
-	c.mu.Unlock()
-	if s == nil || c.cur == nil {
+	if c.cur == nil {
 		return errClosed
 	}
 	for c.end.Before(until) {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
+		if c.using() == nil {
+			return errClosed // the card's sound may go on, for others
+		}
 		b, err := c.cur.Next(ctx)
 		if err != nil {
 			return err
 		}
-		s.readerLost.Store(c.cur.Lost())
+		c.readerLost.Store(c.cur.Lost())
 		c.end = b.End()
 		if !b.Time.Before(c.from) {
 			emit(b)
@@ -172,42 +188,29 @@ func (c *Capture) Read(ctx context.Context, until time.Time, emit func(pcm.Block
 	return nil
 }
 
-// Close ends the process and waits for all that belongs to it.
-func (c *Capture) Close() error {
-	c.mu.Lock()
-	s := c.s
-	c.s = nil
-	c.mu.Unlock()
-	if s == nil {
-		return nil
-	}
-	return s.shutdown()
-}
+// Close ends the process, if no other channel of the card is in use, and waits
+// for all that belongs to it.
+func (c *Capture) Close() error { return c.leave() }
 
 // Ring is the sound of the running capture for a further reader, or nil. It
 // ends when the capture is lost or closed; after another Open it is another.
 func (c *Capture) Ring() *Ring {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.s == nil {
-		return nil
+	if s := c.using(); s != nil {
+		return s.rings[c.index].Load()
 	}
-	return c.s.ring.Load()
+	return nil
 }
 
 // Stats is what was counted since the device was opened.
 func (c *Capture) Stats() Stats {
-	c.mu.Lock()
-	s, starts := c.s, c.starts
-	c.mu.Unlock()
 	var st Stats
-	if s != nil {
+	if s := c.using(); s != nil {
 		s.mu.Lock()
 		st = s.stats
 		s.mu.Unlock()
-		st.ReaderLost = s.readerLost.Load()
+		st.ReaderLost = c.readerLost.Load()
 	}
-	st.Starts = starts
+	st.Starts = c.card.started()
 	return st
 }
 
@@ -218,33 +221,53 @@ func (c *Capture) TimeUncertainty() time.Duration { return unseenLatency + c.Sta
 
 // session is one life of the microphone's process.
 type session struct {
-	opt CaptureOptions
-	log *slog.Logger
+	opt      CaptureOptions
+	channels []int
+	log      *slog.Logger
 
-	ring       atomic.Pointer[Ring] // nil until the device is open
-	ready      chan struct{}        // closed when sound flows
-	failed     chan struct{}        // closed when the session is lost
-	quit       chan struct{}        // closed when it shall end
-	done       chan struct{}        // closed when all of it has ended
-	progress   chan progress        // what the reader sees, the newest alone
-	quitOnce   sync.Once
-	readerLost atomic.Int64
+	rings    []atomic.Pointer[Ring] // by channel, in their order; nil until the device is open
+	ready    chan struct{}          // closed when sound flows
+	failed   chan struct{}          // closed when the session is lost
+	quit     chan struct{}          // closed when it shall end
+	done     chan struct{}          // closed when all of it has ended
+	progress chan progress          // what the reader sees, the newest alone
+	quitOnce sync.Once
 
 	mu     sync.Mutex
+	users  map[*Capture]bool
 	err    error
 	endErr error
 	stats  Stats
 }
 
-func newSession(opt CaptureOptions) *session {
+func newSession(opt CaptureOptions, channels []int) *session {
 	return &session{
-		opt: opt, log: opt.Log,
+		opt: opt, channels: channels, log: opt.Log, rings: make([]atomic.Pointer[Ring], len(channels)),
 		ready: make(chan struct{}), failed: make(chan struct{}),
 		quit: make(chan struct{}), done: make(chan struct{}),
-		progress: make(chan progress, 1),
+		progress: make(chan progress, 1), users: map[*Capture]bool{},
 	}
 }
 
+// join makes a capture a user; false where the session is lost.
+func (s *session) join(c *Capture) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.users[c] = true
+	}
+	return s.err == nil
+}
+
+// leave gives the number of users that are left.
+func (s *session) leave(c *Capture) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.users, c)
+	return len(s.users)
+}
+
+// alive reports whether sound flows.
 func (s *session) alive() bool {
 	select {
 	case <-s.failed:
@@ -270,18 +293,26 @@ func (s *session) failure() error {
 // lose declares the session lost: readers and the owner learn it before the
 // process is dealt with, which may take longer.
 func (s *session) lose(err error) {
+	var told []func(error)
 	s.mu.Lock()
 	first := s.err == nil
 	if first {
 		s.err = err
+		for c := range s.users {
+			if c.onLost != nil {
+				told = append(told, c.onLost)
+			}
+		}
 	}
 	s.mu.Unlock()
 	if !first {
 		return
 	}
 	close(s.failed)
-	if r := s.ring.Load(); r != nil {
-		r.End(err)
+	for i := range s.rings {
+		if r := s.rings[i].Load(); r != nil {
+			r.End(err)
+		}
 	}
 	ran := false
 	select {
@@ -289,8 +320,11 @@ func (s *session) lose(err error) {
 		ran = true
 	default:
 	}
-	if ran && !errors.Is(err, errClosed) && s.opt.OnLost != nil {
-		s.opt.OnLost(err)
+	if !ran || errors.Is(err, errClosed) {
+		return
+	}
+	for _, tell := range told {
+		tell(err)
 	}
 }
 

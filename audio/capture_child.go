@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -274,9 +275,16 @@ func (s *session) read(ch *child) error {
 	s.mu.Lock()
 	s.stats.Device, s.stats.Rate = h.Device, h.Rate
 	s.mu.Unlock()
-	s.log.Info("the microphone is open", "device", h.Device, "host_api", h.HostAPI, "rate", h.Rate, "channel", h.Channel)
-	ring := NewRing(s.opt.Ring, h.Rate)
-	s.ring.Store(ring)
+	channels, err := s.sent(h)
+	if err != nil {
+		return err
+	}
+	s.log.Info("the microphone is open", "device", h.Device, "host_api", h.HostAPI, "rate", h.Rate, "channels", h.Channels)
+	rings := make([]*Ring, len(s.channels))
+	for i := range rings {
+		rings[i] = NewRing(s.opt.Ring, h.Rate)
+		s.rings[i].Store(rings[i])
+	}
 	var tb timebase
 	warm := time.Time{}
 	running := false
@@ -284,6 +292,9 @@ func (s *session) read(ch *child) error {
 		b, err := dec.Block()
 		if err != nil {
 			return err
+		}
+		if c := dec.Channel(); c != channels[0] {
+			return fmt.Errorf("%w: a frame of channel %d, where %d is due", pcm.ErrCorrupt, c, channels[0])
 		}
 		now := time.Now()
 		late := now.Sub(b.End())
@@ -293,20 +304,58 @@ func (s *session) read(ch *child) error {
 		overflow := b.Lost
 		b, lost, silent := tb.place(b)
 		s.tell(progress{stage: pcm.StageOpen, flows: true})
-		if !running && now.Before(warm) {
+		warming := !running && now.Before(warm)
+		if running {
+			rings[0].Write(b)
+		}
+		if err := others(dec, b, channels, rings, running); err != nil {
+			return err
+		}
+		if warming {
 			continue
 		}
 		if !running {
 			running = true
 			close(s.ready)
-		} else {
-			ring.Write(b)
 		}
 		s.count(&tb, b, lost, overflow, silent, late)
 		if late > s.opt.Stall {
 			return lostf("the sound of the microphone %q comes %v late: the computer is overloaded or was asleep", h.Device, late.Round(time.Millisecond))
 		}
 	}
+}
+
+// sent are the channels that come: those of the card. A card of one takes
+// whichever its command names.
+func (s *session) sent(h pcm.Hello) ([]int, error) {
+	sent := h.Channels
+	if len(sent) == 0 {
+		sent = []int{0}
+	}
+	if len(sent) != len(s.channels) || len(sent) > 1 && !slices.Equal(sent, s.channels) {
+		return nil, fmt.Errorf("%w: the channels %v come, %v were asked for", pcm.ErrCorrupt, sent, s.channels)
+	}
+	return sent, nil
+}
+
+// others takes in what the card's further channels heard in the time of the
+// first one's block.
+func others(dec *pcm.Decoder, first pcm.Block, channels []int, rings []*Ring, keep bool) error {
+	n := len(first.Samples) // the decoder's own: the next block replaces them
+	for i, c := range channels[1:] {
+		b, err := dec.Block()
+		if err != nil {
+			return err
+		}
+		if dec.Channel() != c || len(b.Samples) != n {
+			return fmt.Errorf("%w: %d samples of channel %d, where %d of channel %d are due", pcm.ErrCorrupt, len(b.Samples), dec.Channel(), n, c)
+		}
+		if keep {
+			first.Samples = b.Samples
+			rings[i+1].Write(first)
+		}
+	}
+	return nil
 }
 
 func (s *session) count(tb *timebase, b pcm.Block, lost int64, overflow, silent bool, late time.Duration) {

@@ -58,10 +58,14 @@ func runnable(path string) error {
 	return nil
 }
 
-// MicCommand is the command line that captures one channel, counted from 0, of
-// the device of that name.
-func MicCommand(mic, device string, rate, channel int) []string {
-	return []string{mic, "--device", device, "--rate", strconv.Itoa(rate), "--channel", strconv.Itoa(channel)}
+// MicCommand is the command line that captures channels, counted from 0, of the
+// device of that name: those of a NewCard, in their order.
+func MicCommand(mic, device string, rate int, channels ...int) []string {
+	list := make([]string, len(channels))
+	for i, c := range channels {
+		list[i] = strconv.Itoa(c)
+	}
+	return []string{mic, "--device", device, "--rate", strconv.Itoa(rate), "--channel", strings.Join(list, ",")}
 }
 
 // Device is an input device that the sound system offers.

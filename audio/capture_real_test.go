@@ -87,6 +87,30 @@ func TestRealCaptureHears(t *testing.T) {
 	}
 }
 
+// Two channels of one device, opened once, have the sound of both at once.
+func TestRealCardIsShared(t *testing.T) {
+	mic := audiotest.BuildMic(t, fakeVersion)
+	s := audiotest.NewSoundServer(t)
+	stop := s.Tone(3100)
+	defer stop()
+	card := audio.NewCard(audio.CaptureOptions{Command: audio.MicCommand(mic, "rigmic", 48000, 0, 1), Version: fakeVersion}, 0, 1)
+	left, right := card.Capture(0, nil), card.Capture(1, nil)
+	for i, c := range []*audio.Capture{left, right} {
+		t.Cleanup(func() { _ = c.Close() })
+		openPatiently(t, &bench{Capture: c, log: &logBuffer{}})
+		var heard []float32
+		if err := c.Read(t.Context(), time.Now().Add(3*time.Second), func(b pcm.Block) { heard = append(heard, b.Samples...) }); err != nil {
+			t.Fatal(err)
+		}
+		if hz := typical(heard[48000:], toneHz); math.Abs(hz-3100) > 8 {
+			t.Errorf("channel %d: %.1f Hz", i, hz)
+		}
+	}
+	if l, r := left.Stats(), right.Stats(); l.Starts != r.Starts || l.Device != r.Device {
+		t.Errorf("%+v and %+v: two processes", l, r)
+	}
+}
+
 func TestRealCaptureOpenErrors(t *testing.T) {
 	mic := audiotest.BuildMic(t, fakeVersion)
 	s := audiotest.NewSoundServer(t)

@@ -56,6 +56,9 @@ const (
 	fakeToneHz  = 1000
 )
 
+// twoChannels are those that the modes two… send.
+var twoChannels = [2]int{0, 3}
+
 // child is a microphone's process with one fault, or another helper.
 func child(mode string, args []string) int {
 	switch mode {
@@ -117,6 +120,12 @@ func child(mode string, args []string) int {
 		return hang()
 	}
 	hello.Stage, hello.Device, hello.HostAPI, hello.Rate = pcm.StageOpen, "USB PnP", "fake", fakeRate
+	switch {
+	case strings.HasPrefix(mode, "two"):
+		hello.Channels = twoChannels[:]
+	case mode == "other-channels":
+		hello.Channels = []int{5, 6}
+	}
 	_ = out.Hello(hello)
 	if mode == "no-sound" {
 		return hang()
@@ -141,7 +150,7 @@ func play(mode string, out *pcm.Encoder, gone <-chan struct{}) int {
 				return 0
 			case "eof":
 				return 0
-			case "exit5":
+			case "exit5", "two-exit5":
 				fmt.Fprintln(os.Stderr, `resetrig-mic: read from "USB PnP": Unanticipated host error`)
 				return 5
 			case "killed":
@@ -172,8 +181,23 @@ func play(mode string, out *pcm.Encoder, gone <-chan struct{}) int {
 			case <-time.After(time.Duration(wait)):
 			}
 		}
+		if strings.HasPrefix(mode, "two") {
+			f.Channel = twoChannels[0]
+		}
 		if err := out.Frame(f); err != nil {
 			return 6
+		}
+		if strings.HasPrefix(mode, "two") { // on the second one the same tone, half as loud
+			f.Channel = twoChannels[1]
+			for k := range f.Samples {
+				f.Samples[k] /= 2
+			}
+			if mode == "two-mixed-up" && i == faultAt {
+				f.Channel = twoChannels[0]
+			}
+			if err := out.Frame(f); err != nil {
+				return 6
+			}
 		}
 		f.Start += fakeBlock
 	}

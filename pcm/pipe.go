@@ -37,19 +37,22 @@ const (
 )
 
 // Hello is what the microphone's process says of itself before any sound, once
-// per stage. Device, HostAPI, Rate and Channel hold from StageOpen on.
+// per stage. Device, HostAPI, Rate and Channels hold from StageOpen on.
 type Hello struct {
 	Version string `json:"version"` // of the program
 	Stage   Stage  `json:"stage"`
 	Device  string `json:"device,omitempty"`
 	HostAPI string `json:"host_api,omitempty"`
 	Rate    int    `json:"rate,omitempty"`
-	Channel int    `json:"channel"`
+	// Channels are those of the device that are sent, each with frames of its own,
+	// in this order again and again.
+	Channels []int `json:"channels"`
 }
 
-// Frame is a run of mono samples as the pipe carries it.
+// Frame is a run of samples of one channel as the pipe carries it.
 type Frame struct {
-	Start int64 // number of the first sample since the device was opened
+	Channel int   // of the device, counted from 0
+	Start   int64 // number of the first sample since the device was opened
 	// Nanos is CLOCK_MONOTONIC at the capture of the first sample; all
 	// processes of one machine share that clock.
 	Nanos   int64
@@ -59,13 +62,14 @@ type Frame struct {
 
 // Limits of what a stream may hold; more is corruption.
 const (
-	MaxFrame = 1 << 16 // samples
-	maxHello = 1 << 12 // bytes
+	MaxFrame   = 1 << 16 // samples
+	MaxChannel = 999
+	maxHello   = 1 << 12 // bytes
 )
 
 // The framing, little-endian. A hello: magic, u16 protocol, u16 length, CRC of
-// the JSON, JSON. A frame: magic, u16 flags, u16 0, u32 count, CRC of all that
-// follows, i64 start, i64 nanoseconds, samples as float32.
+// the JSON, JSON. A frame: magic, u16 flags, u16 channel, u32 count, CRC of all of
+// these and all that follows, i64 start, i64 nanoseconds, samples as float32.
 const (
 	helloMagic = 0x694d5272 // "rRMi"
 	frameMagic = 0x614d5272 // "rRMa"
@@ -104,6 +108,9 @@ func (e *Encoder) Hello(h Hello) error {
 
 // Frame sends sound, at most MaxFrame samples.
 func (e *Encoder) Frame(f Frame) error {
+	if f.Channel < 0 || f.Channel > MaxChannel {
+		return fmt.Errorf("encode frame: channel %d, %d is the last possible one", f.Channel, MaxChannel)
+	}
 	if len(f.Samples) > MaxFrame {
 		return fmt.Errorf("encode frame: %d samples, %d are allowed", len(f.Samples), MaxFrame)
 	}
@@ -114,7 +121,7 @@ func (e *Encoder) Frame(f Frame) error {
 	le := binary.LittleEndian
 	b := le.AppendUint32(e.buf[:0], frameMagic)
 	b = le.AppendUint16(b, flags)
-	b = le.AppendUint16(b, 0)
+	b = le.AppendUint16(b, uint16(f.Channel))
 	b = le.AppendUint32(b, uint32(len(f.Samples)))
 	b = le.AppendUint32(b, 0)
 	b = le.AppendUint64(b, uint64(f.Start))
@@ -122,7 +129,7 @@ func (e *Encoder) Frame(f Frame) error {
 	for _, s := range f.Samples {
 		b = le.AppendUint32(b, math.Float32bits(s))
 	}
-	le.PutUint32(b[12:], crc32.ChecksumIEEE(b[16:]))
+	le.PutUint32(b[12:], crc32.Update(crc32.ChecksumIEEE(b[:12]), crc32.IEEETable, b[16:]))
 	e.buf = b
 	_, err := e.w.Write(b)
 	return err
@@ -134,6 +141,7 @@ type Decoder struct {
 	r       *bufio.Reader
 	origin  Origin
 	rate    int
+	channel int
 	buf     []byte
 	samples []float32
 }
@@ -192,11 +200,11 @@ func (d *Decoder) Block() (Block, error) {
 	if le.Uint32(b) != frameMagic {
 		return Block{}, fmt.Errorf("%w: %q where a frame is due", ErrCorrupt, b[:4])
 	}
-	flags, zero, n, sum := le.Uint16(b[4:]), le.Uint16(b[6:]), le.Uint32(b[8:]), le.Uint32(b[12:])
+	flags, channel, n, sum := le.Uint16(b[4:]), le.Uint16(b[6:]), le.Uint32(b[8:]), le.Uint32(b[12:])
 	start, nanos := int64(le.Uint64(b[16:])), int64(le.Uint64(b[24:]))
-	got := crc32.ChecksumIEEE(b[16:frameHead])
-	if zero != 0 || flags&^flagLost != 0 || n == 0 || n > MaxFrame || start < 0 {
-		return Block{}, fmt.Errorf("%w: a frame of %d samples from %d, flags %#x", ErrCorrupt, n, start, flags)
+	got := crc32.Update(crc32.ChecksumIEEE(b[:12]), crc32.IEEETable, b[16:frameHead])
+	if channel > MaxChannel || flags&^flagLost != 0 || n == 0 || n > MaxFrame || start < 0 {
+		return Block{}, fmt.Errorf("%w: a frame of %d samples of channel %d from %d, flags %#x", ErrCorrupt, n, channel, start, flags)
 	}
 	if b, err = d.read(int(n)*4, false); err != nil {
 		return Block{}, err
@@ -215,8 +223,12 @@ func (d *Decoder) Block() (Block, error) {
 		}
 		d.samples[i] = v
 	}
+	d.channel = int(channel)
 	return Block{Start: start, Time: d.origin.Time(nanos), Rate: d.rate, Samples: d.samples, Lost: flags&flagLost != 0}, nil
 }
+
+// Channel is the channel of the last block.
+func (d *Decoder) Channel() int { return d.channel }
 
 // read returns the next n bytes, valid until the next read. An end is clean
 // only where something begins.

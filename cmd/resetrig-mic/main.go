@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,19 +46,19 @@ func main() {
 type options struct {
 	device        string
 	list, version bool
-	rate, channel int
-	frames        int
+	rate, frames  int
+	channels      channels
 	latency       time.Duration
 }
 
 func run(args []string, stdin io.Reader, stdout io.Writer) error {
-	var o options
+	o := options{channels: channels{0}}
 	fs := flag.NewFlagSet("resetrig-mic", flag.ContinueOnError)
 	fs.StringVar(&o.device, "device", "", "the input device: its name, or a part of it that no other has")
 	fs.BoolVar(&o.list, "list", false, "print the input devices, one JSON object a line, and end")
 	fs.BoolVar(&o.version, "version", false, "print the version and end")
 	fs.IntVar(&o.rate, "rate", 48000, "samples a second; hardware devices do not resample")
-	fs.IntVar(&o.channel, "channel", 0, "the channel to capture, counted from 0")
+	fs.Var(&o.channels, "channel", "the channels to capture, counted from 0, like 0 or 0,1; each is sent apart")
 	// The block is 20 ms at 48 kHz (480–1024 frames are sound); the latency is
 	// how much the device may hold back before it loses sound.
 	fs.IntVar(&o.frames, "frames", 960, "frames a block")
@@ -73,8 +74,6 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	case o.rate < pcm.MinRate || o.rate > pcm.MaxRate:
 		return fmt.Errorf("--rate %d: %d to %d are possible", o.rate, pcm.MinRate, pcm.MaxRate)
-	case o.channel < 0:
-		return fmt.Errorf("--channel %d: channels are counted from 0", o.channel)
 	case o.frames < 64 || o.frames > pcm.MaxFrame:
 		return fmt.Errorf("--frames %d: 64 to %d are possible", o.frames, pcm.MaxFrame)
 	case o.list:
@@ -128,7 +127,7 @@ func capture(o options, stdin io.Reader, stdout io.Writer) error {
 		os.Exit(exitOK)
 	}()
 	enc := pcm.NewEncoder(stdout)
-	hello := pcm.Hello{Version: version, Stage: pcm.StageStarted, Channel: o.channel}
+	hello := pcm.Hello{Version: version, Stage: pcm.StageStarted, Channels: o.channels}
 	say := func(s pcm.Stage) error {
 		hello.Stage = s
 		if err := enc.Hello(hello); err != nil {
@@ -150,10 +149,11 @@ func capture(o options, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return &exitError{exitDevice, err}
 	}
-	if o.channel >= ds[i].Channels {
-		return &exitError{exitDevice, fmt.Errorf("%q has %d channels: there is no channel %d", ds[i].Name, ds[i].Channels, o.channel)}
+	last := slices.Max(o.channels)
+	if last >= ds[i].Channels {
+		return &exitError{exitDevice, fmt.Errorf("%q has %d channels: there is no channel %d", ds[i].Name, ds[i].Channels, last)}
 	}
-	channels := o.channel + 1
+	channels := last + 1
 	buf := make([]float32, o.frames*channels)
 	p := portaudio.StreamParameters{
 		Input:           portaudio.StreamDeviceParameters{Device: infos[i], Channels: channels, Latency: o.latency},
@@ -194,17 +194,20 @@ func pump(o options, stream *portaudio.Stream, buf []float32, enc *pcm.Encoder, 
 		if err != nil && !f.Lost {
 			return err
 		}
-		for i := range f.Samples {
-			f.Samples[i] = buf[i*channels+o.channel]
-		}
 		// What still waits in the device was captured after this block.
 		waiting, err := stream.AvailableToRead()
 		if err != nil || waiting < 0 {
 			waiting = 0
 		}
 		f.Nanos = now - int64(float64(o.frames+waiting)/float64(o.rate)*1e9)
-		if err := enc.Frame(f); err != nil {
-			return &exitError{exitWrite, fmt.Errorf("write sound: %w", err)}
+		for _, c := range o.channels {
+			f.Channel = c
+			for i := range f.Samples {
+				f.Samples[i] = buf[i*channels+c]
+			}
+			if err := enc.Frame(f); err != nil {
+				return &exitError{exitWrite, fmt.Errorf("write sound: %w", err)}
+			}
 		}
 		f.Start += int64(o.frames)
 	}

@@ -2,8 +2,33 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+
+	"resetrig/pcm"
 )
+
+// channels is a flag's list of channels: each once, counted from 0.
+type channels []int
+
+func (c *channels) String() string { return strings.Trim(fmt.Sprint(*c), "[]") }
+
+// Set reads a list like 0,1.
+func (c *channels) Set(text string) error {
+	*c = nil
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 0 || n > pcm.MaxChannel {
+			return fmt.Errorf("%q: channels are counted from 0 to %d", part, pcm.MaxChannel)
+		}
+		if slices.Contains(*c, n) {
+			return fmt.Errorf("channel %d is named twice", n)
+		}
+		*c = append(*c, n)
+	}
+	return nil
+}
 
 // device is one input device, as --list prints it.
 type device struct {

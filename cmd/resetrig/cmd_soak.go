@@ -219,7 +219,7 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, o soakFlags) error {
 	for _, j := range jobs {
 		cfgs = append(cfgs, j.cfg)
 	}
-	if err := apart(cfgs); err != nil {
+	if err := a.sideBySide(cfgs); err != nil {
 		return usage(err)
 	}
 	defer a.logToFile()()

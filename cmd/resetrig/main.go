@@ -84,6 +84,7 @@ type app struct {
 	log      *slog.Logger
 
 	emergency chan struct{} // closed: everything is cut at once
+	cards     *cards        // of several benches; nil where there is one
 }
 
 func run(args []string, in io.Reader, out, errw io.Writer) int {

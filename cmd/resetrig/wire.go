@@ -405,10 +405,22 @@ func (a *app) openEar(cfg *config.Bench, model *config.Model, lost func(error)) 
 	if err != nil {
 		return nil, profile, 0, rigError(err)
 	}
-	return audio.NewCapture(audio.CaptureOptions{
-		Command: audio.MicCommand(mic, cfg.Ear.Device, micRate, cfg.Ear.Channel),
-		Version: version, OnLost: lost, Log: a.log,
-	}), profile, noise, nil
+	options := func(channels ...int) audio.CaptureOptions {
+		return audio.CaptureOptions{
+			Command: audio.MicCommand(mic, cfg.Ear.Device, micRate, channels...),
+			Version: version, OnLost: lost, Log: a.log,
+		}
+	}
+	if card := a.cards.card(cfg.Ear.Device, func(channels []int) *audio.Card {
+		return audio.NewCard(options(channels...), channels...)
+	}); card != nil {
+		capture := card.Capture(cfg.Ear.Channel, lost)
+		if capture == nil {
+			return nil, profile, 0, usage(fmt.Errorf("%s: ear: the channel %d was another one when this program started: start it again", cfg.File, cfg.Ear.Channel))
+		}
+		return capture, profile, noise, nil
+	}
+	return audio.NewCapture(options(cfg.Ear.Channel)), profile, noise, nil
 }
 
 // gpioRelays are the relays as the lines' driver wants them.

@@ -33,7 +33,7 @@ func newMeasureRow(s *series) measureRow {
 	case math.IsNaN(a.SD):
 		m.SD = "–"
 	case a.SD > 0 && a.SD < .0005:
-		m.SD = "< 0.001"
+		m.SD = "<\u00a00.001"
 	}
 	if m.Limits != "" {
 		m.Outside = count(s.outside)

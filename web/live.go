@@ -196,12 +196,31 @@ func (b *LiveBench) Begin(r LiveRun) {
 }
 
 // End says that the run has ended, and how. The relays stay as they were last
-// seen; nobody reads them any more.
+// commanded; nobody reads them any more.
 func (b *LiveBench) End(how string) {
 	b.change(func(m *Moment) {
 		m.Doing, m.Why, m.Phase, m.Step, m.Beep, m.Run, m.CycleID = Idle, how, "", "", "", "", ""
 		m.StepBegan, m.StepWithin, m.Until, m.ETA, m.Elsewhere = 0, 0, time.Time{}, time.Time{}, false
+		m.Relays = slices.Clone(m.Relays)
+		for i := range m.Relays {
+			m.Relays[i].Sense = nil
+		}
 		b.plan, b.sound, b.lines = nil, nil, nil
+	})
+}
+
+// Switched says what a relay was brought to, also where no cycle did it; known is
+// false where its driver did not take it. It does not wait.
+func (b *LiveBench) Switched(relay string, on, known bool) {
+	b.change(func(m *Moment) {
+		m.Relays = slices.Clone(m.Relays)
+		for i := range m.Relays {
+			if r := &m.Relays[i]; r.Name == relay {
+				if r.Commanded = nil; known {
+					r.Commanded = &on
+				}
+			}
+		}
 	})
 }
 

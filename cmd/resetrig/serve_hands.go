@@ -16,6 +16,7 @@ import (
 // switching: so a halt knows when the relays have taken it, without asking them.
 type hands struct {
 	rig.Relays
+	tell func(name string, on, ok bool)
 
 	mu   sync.Mutex
 	last map[string]handled
@@ -29,13 +30,14 @@ type handled struct {
 	at     time.Time // by this computer's clock
 }
 
-func newHands(r rig.Relays) *hands {
-	return &hands{Relays: r, last: map[string]handled{}, more: make(chan struct{})}
+func newHands(r rig.Relays, tell func(name string, on, ok bool)) *hands {
+	return &hands{Relays: r, tell: tell, last: map[string]handled{}, more: make(chan struct{})}
 }
 
 // Set switches and remembers.
 func (h *hands) Set(name string, on bool) error {
 	err := h.Relays.Set(name, on)
+	defer h.tell(name, on, err == nil)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last[name] = handled{on, err == nil, time.Now()}

@@ -102,7 +102,10 @@ func (s *shift) perform(ctx context.Context, j soakJob, p *progress, asJSON bool
 
 // wire puts what watches onto a bench that was plugged together.
 func (s *shift) wire(w *wiring) {
-	h := newHands(w.bench.Relays)
+	live := s.f.live.Bench(s.bench)
+	h := newHands(w.bench.Relays, func(name string, on, ok bool) {
+		s.f.quietly("show a relay", func() { live.Switched(name, on, ok) })
+	})
 	w.bench.Relays = h
 	s.mu.Lock()
 	s.hands = h

@@ -2,7 +2,9 @@
 # Installs what is missing of the Debian packages that the words on its command
 # line need: build (the microphone's program), test (a real capture path, and a
 # web server that tests start themselves),
-# virtual (the emulated Raspberry Pi), gpiosim (the other virtual bench).
+# virtual (the emulated Raspberry Pi), gpiosim (the other virtual bench), deb (the
+# packages for all architectures), debtest (a clean Debian to install them in),
+# lintian.
 set -euo pipefail
 
 declare -A packages=(
@@ -10,6 +12,9 @@ declare -A packages=(
   [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl"
   [virtual]="qemu-system-arm device-tree-compiler cpio kmod pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
   [gpiosim]="qemu-system-x86 gcc libc6-dev make cpio xz-utils"
+  [deb]="gcc libc6-dev pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"
+  [debtest]="mmdebstrap systemd-container util-linux"
+  [lintian]="lintian"
 )
 
 missing=()

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Runs in the clean Debian under its own systemd, at each of its two boots:
+# boot.sh NEW.deb. resetrig is installed, and no service of it is enabled.
+. /packtest/say.sh
+new=$1
+export LC_ALL=C.UTF-8 HOME=/root
+unit=resetrig@lab.service
+show() { systemctl show -P "$1" "$unit"; }
+said() { journalctl -q -o cat -u "$unit" --since "@${2:-0}" | grep -q -- "$1"; }
+# A pipe whose reader has seen enough is no error of the journal's: no pipefail here.
+run() { resetrig list --json | sed -n 's/.*"id":"\([^"]*\)".*/\1/p'; }
+# committed prints the number of the last cycle of the soak.
+committed() { resetrig report "$(run)" --format csv | tail -n 1 | cut -d, -f3; }
+beyond() { [ "$(committed)" -gt "$1" ]; }
+active() { [ "$(show ActiveState)" = active ] && [ "$(show MainPID)" != "${1:-0}" ]; }
+# Every cycle once, in order, none left out; no more interrupted than deaths, and
+# nothing but passes beside those.
+books() {
+  resetrig report "$(run)" --format csv | awk -F, -v deaths="$1" '
+    NR == 1 { next }
+    $3 != NR - 1 { print "cycle " $3 " stands where " NR - 1 " should"; bad = 1 }
+    $11 == "aborted" { aborted++; next }
+    $11 != "pass" { print "cycle " $3 ": " $11 " " $13; bad = 1 }
+    END { print NR - 1 " cycles, " aborted + 0 " aborted"; if (NR < 2 || aborted > deaths) bad = 1; exit bad }'
+}
+safes() { journalctl -q -o cat -u "$unit" | grep -c '^reset: off'; }
+finish() {
+  echo "$failed failed"
+  [ "$failed" -ne 0 ] && journalctl -q -o short-monotonic -u "$unit" | tail -n 60
+  systemctl --no-block poweroff
+  exit
+}
+
+if [ ! -e /packtest/rebooted ]; then
+  step "a soak, put there by root, for a service that is enabled by hand"
+  # Times of the unit that would make the test long; the package's are 180 s and 10 s.
+  mkdir -p /etc/systemd/system/resetrig@.service.d
+  printf '[Service]\nWatchdogSec=5\nRestartSec=1\n' >/etc/systemd/system/resetrig@.service.d/quick.conf
+  cp /usr/share/doc/resetrig/examples/benches/simulated.yaml /etc/resetrig/lab.yaml
+  must "enqueue" resetrig soak imou-hard-reset --cycles 1000000 --bench /etc/resetrig/lab.yaml --enqueue
+  [ -z "$(find /var/lib/resetrig ! -user resetrig)" ] || wrong "root has left: $(find /var/lib/resetrig ! -user resetrig -ls)"
+  must "READY" timeout 60 systemctl enable --now "$unit"
+  must "it is active, which is what READY makes it" active
+  [ "$(show User)" = resetrig ] || wrong "it runs as $(show User)"
+  [[ $(show StatusText) == *"a soak on"* ]] || wrong "STATUS is '$(show StatusText)'"
+  echo "   STATUS: $(show StatusText)"
+  waits 60 "cycles are committed" beyond 5
+  systemd-analyze security "$unit" 2>/dev/null | tail -n 1
+
+  step "kill -9"
+  before=$(committed) pid=$(show MainPID) safe=$(safes)
+  kill -9 "$pid"
+  waits 60 "it runs again" active "$pid"
+  [ "$(safes)" -gt "$safe" ] || wrong "safe did not run between"
+  [ "$(show NRestarts)" -ge 1 ] || wrong "NRestarts is $(show NRestarts)"
+  must "it says what it goes on with" said "going on with soak $(run)"
+  waits 60 "it goes on" beyond $((before + 5))
+  must "exact cycles" books 1; cat /tmp/said
+
+  step "SIGSTOP: nobody feeds the watchdog"
+  before=$(committed) pid=$(show MainPID) safe=$(safes)
+  kill -STOP "$pid"
+  waits 60 "killed, and it runs again" active "$pid"
+  must "by the watchdog" said 'Watchdog timeout'
+  [ "$(safes)" -gt "$safe" ] || wrong "safe did not run between"
+  waits 60 "it goes on" beyond $((before + 5))
+  must "exact cycles" books 2; cat /tmp/said
+
+  step "an upgrade under it"
+  before=$(committed) pid=$(show MainPID) safe=$(safes)
+  must "upgrade" dpkg -i "$new"
+  grep '^resetrig:' /tmp/said
+  waits 60 "it runs again" active "$pid"
+  [ "$(safes)" -gt "$safe" ] || wrong "safe did not run between"
+  must "it says so" said 'goes on with v9.9.9'
+  waits 60 "it goes on" beyond $((before + 5))
+  must "exact cycles" books 3; cat /tmp/said
+
+  step "a reboot"
+  must "one soak" test "$(run | wc -l)" = 1
+  committed >/packtest/rebooted
+  systemctl --no-block reboot
+  exit
+fi
+
+before=$(cat /packtest/rebooted)
+waits 60 "after a reboot it runs by itself" active
+waits 60 "it goes on" beyond $((before + 5))
+must "one soak" test "$(run | wc -l)" = 1
+must "exact cycles" books 4; cat /tmp/said
+
+step "remove under it"
+safe=$(safes)
+must "remove" dpkg -r resetrig
+never "it still runs" pgrep -x resetrig
+[ "$(safes)" -gt "$safe" ] || wrong "safe did not run last"
+must "install again" dpkg -i "$new"
+must "nothing runs that nobody started" test "$(show ActiveState)" != active
+must "the store" runuser -u resetrig -- resetrig store check
+must "exact cycles" books 5; cat /tmp/said
+finish

@@ -117,11 +117,17 @@ func TestFlippedByteInARecord(t *testing.T) {
 }
 
 func TestColumnsThatDisagree(t *testing.T) {
-	path := filled(t)
-	execute(t, path, "DROP TRIGGER records_stay; UPDATE records SET outcome = 'pass' WHERE cycle = 17")
-	s := open(t, path)
-	if err := s.Verify(t.Context()); !errors.Is(err, store.ErrCorrupt) {
-		t.Errorf("Verify: %v, want ErrCorrupt", err)
+	for _, change := range []string{
+		"DROP TRIGGER records_stay; UPDATE records SET outcome = 'pass' WHERE cycle = 17",
+		"UPDATE artifacts SET bytes = 17 WHERE cycle = 17",
+		"DELETE FROM commits WHERE cycle = 17",
+	} {
+		path := filled(t)
+		execute(t, path, change)
+		s := open(t, path)
+		if err := s.Verify(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("%s: Verify: %v, want ErrCorrupt", change, err)
+		}
 	}
 }
 

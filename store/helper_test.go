@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,7 +77,8 @@ func full(run string, n, attempt int) rig.Record {
 		Timeline:   []rig.Event{{At: 10 * time.Second, Kind: "relay", Name: "power", Text: "off", On: true}},
 		Operations: map[string]int{"power": 2, "reset": 2}, Senses: []string{"power"},
 		Artifacts: []string{"0001/cycle.wav"}, Unsafe: []string{"reset"},
-		Sound: &rig.SoundRecord{File: "cycle.wav", From: 5 * time.Second, To: 50 * time.Second},
+		Hashes: []rig.Artifact{{Name: "0001/cycle.wav", SHA256: strings.Repeat("0a", 32), Bytes: 1 << 33}},
+		Sound:  &rig.SoundRecord{File: "cycle.wav", From: 5 * time.Second, To: 50 * time.Second},
 	}
 }
 

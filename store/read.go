@@ -296,5 +296,14 @@ func (s *Store) columnsAgree(ctx context.Context, b body, r rig.Record) error {
 	if outcome != string(r.Outcome) || took != int64(r.Took) || b.id != r.ID {
 		return fmt.Errorf("%w: its columns do not agree with its text", ErrCorrupt)
 	}
+	for _, a := range r.Hashes {
+		var had bool
+		if err := s.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM artifacts WHERE cycle = ? AND name = ? AND sha256 = ? AND bytes = ?)", b.seq, a.Name, a.SHA256, a.Bytes).Scan(&had); err != nil {
+			return err
+		}
+		if !had {
+			return fmt.Errorf("%w: its evidence %s is booked otherwise than its text says", ErrCorrupt, a.Name)
+		}
+	}
 	return nil
 }

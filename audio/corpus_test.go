@@ -104,3 +104,74 @@ func TestNoiseAloneIsSilent(t *testing.T) {
 		d.Process(x, func(e audio.Event) { t.Errorf("a beep in noise: %+v", e) })
 	}
 }
+
+// TestCasesThatFailed holds recordings that were once heard wrong, with the
+// frequency alone where level is 0.
+func TestCasesThatFailed(t *testing.T) {
+	for _, c := range []struct {
+		kind         string
+		seed, number uint64
+		level        float64
+	}{
+		// A clipped tone's lines fill a narrow band: the floor came up under all of
+		// them, and no track was opened before it had.
+		{"clipped", 5, 5015155, corpus.LevelDBFS},
+		{"clipped", 5, 5015155, 0},
+		// After a loud voice the floor was wrong by 20 dB, bin by bin, for seconds.
+		{"vowels", 4, 4037349, 0},
+	} {
+		t.Run(fmt.Sprintf("%s/%d/%g", c.kind, c.number, c.level), func(t *testing.T) {
+			r := caseOf(t, c.kind, c.seed, c.number)
+			events, refused := hear(t, rate, audio.Profile{FrequencyHz: corpus.FrequencyHz, LevelDBFS: c.level}, r.Samples(), 800)
+			var want []span
+			for _, w := range r.Long {
+				want = append(want, span{on: w.Onset, off: w.Onset + w.Length})
+			}
+			check(t, c.kind, longs(events), want, describe(events, refused))
+		})
+	}
+}
+
+// TestFaintToneHidesNoBeep: what is taken for a faint beep, because a room's
+// echoes make lines of its noise, goes on when the beep begins two bins beside.
+func TestFaintToneHidesNoBeep(t *testing.T) {
+	c := caseOf(t, "echo", 5, 5011120)
+	events, _ := hear(t, rate, audio.Profile{FrequencyHz: corpus.FrequencyHz}, c.Samples(), 800)
+	for _, e := range longs(events) {
+		if math.Abs(e.Onset-c.Long[0].Onset) < 0.005 && math.Abs(e.End-c.Long[0].Onset-c.Long[0].Length) < 0.005 {
+			return
+		}
+	}
+	t.Errorf("want %+v%s", c.Long[0], describe(events, nil))
+}
+
+// TestBabbleWithoutAProfile: three minutes of four voices at once hold no long
+// beep. The rate of a day is in docs/detector.md.
+func TestBabbleWithoutAProfile(t *testing.T) {
+	d, err := audio.NewDetector(rate, audio.Profile{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := corpus.Noise("babble", 1000)
+	x := make([]float32, rate)
+	for range 180 {
+		noise(x)
+		d.Process(x, func(e audio.Event) {
+			if e.Long {
+				t.Errorf("a beep in babble: %+v", e)
+			}
+		})
+	}
+}
+
+// caseOf is one of the corpus that `make bench-detector` hears.
+func caseOf(t *testing.T, kind string, seed, number uint64) corpus.Case {
+	t.Helper()
+	for _, c := range corpus.Of(kind, 14, seed) {
+		if c.Seed == number {
+			return c
+		}
+	}
+	t.Fatalf("%s: no recording %d", kind, number)
+	return corpus.Case{}
+}

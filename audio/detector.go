@@ -266,6 +266,9 @@ func (d *Detector) step(emit func(Event)) {
 	d.deep.take(d.lines, d.power, known)
 	d.floor.hold(&d.tracks)
 	seen := d.floor.update(d.power, known)
+	if d.frame/hop%8 == 4 {
+		d.floor.settle(d.deep.sum)
+	}
 	d.floor.release(&d.tracks)
 	for i := range d.tracks {
 		if d.tracks[i].active {

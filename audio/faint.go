@@ -300,6 +300,29 @@ func (s *scratch) rose(b found, noise float64) bool {
 	return (real(z)*real(z)+imag(z)*imag(z))/n < tone*n/leastRise+4*noise
 }
 
+// oneLine: a weak tone that frames have shown is one line also in a coherent
+// second, by the measure of those that only that shows. Babble and music fill
+// frames with what wanders.
+func (d *Detector) oneLine(t *track, end float64) bool {
+	from := max(int64(t.onset), d.oldest())
+	n := min(int(int64(min(end, float64(d.total)))-from)/slotLen, maxBlocks/faintSlot)
+	if n < 4 {
+		return true
+	}
+	d.demodulate(from, n*faintSlot, t.hz)
+	s := &d.scratch
+	s.sums(faintSlot)
+	noise := t.n0 / windowPower * slotLen
+	b := found{to: n}
+	s.refine(&b, 1, 0.125)
+	b.sum = sumTurned(s.seg, 0, b.hz, b.glide, slotRate)
+	b.lambda = (real(b.sum)*real(b.sum) + imag(b.sum)*imag(b.sum)) / (noise * float64(n))
+	if local := s.beside(b); local > 1.6*noise {
+		b.lambda *= noise / local
+	}
+	return b.lambda >= d.deep.limit && s.even(b, noise)
+}
+
 // adopt makes a track of a tone that was found, in place of one that stands
 // there, or goes on with a beep that was lost for a moment.
 func (d *Detector) adopt(t track, end float64, emit func(Event)) bool {

@@ -20,6 +20,14 @@ const (
 	windowPower = 0.375 * frameLen
 	// median of a power of noise over its mean.
 	median = math.Ln2
+	// tooHigh and tooLow are mean normalised powers of a second that noise never
+	// has: sixteen frames that share nothing are a mean within a half of the true
+	// one in all but 2 of a hundred thousand.
+	tooHigh = 0.25
+	tooLow  = 8
+	// standsOut is a power over the median of a region's that noise has once in
+	// 2^16 bins.
+	standsOut = 16
 )
 
 // floor knows how loud the noise is in every bin, and how far above it the
@@ -35,6 +43,7 @@ type floor struct {
 	slow   []int32 // sums over rows
 	row    int
 	frames int
+	known  int    // frames in a row of which all samples were there
 	loud   []bool // per region: most of it was loud two frames ago
 	quiet  []bool // per region: most of it was quiet two frames ago
 	saved  [maxTracks][2*wide + 1]float32
@@ -56,7 +65,7 @@ func newFloor(lo, hi int) *floor {
 }
 
 func (f *floor) reset() {
-	f.row, f.frames = 0, 0
+	f.row, f.frames, f.known = 0, 0, 0
 	clear(f.loud)
 	clear(f.quiet)
 	for i := range f.fast {
@@ -91,7 +100,8 @@ func (f *floor) update(power []float32, known bool) (seen bool) {
 	now := f.hist[f.row*n : f.row*n+n]
 	old := f.hist[((f.row+rows-fastRows)%rows)*n:][:n]
 	f.row = (f.row + 1) % rows
-	if !known {
+	if f.known++; !known {
+		f.known = 0
 		for i := range now {
 			f.fast[i] += unity - int32(old[i])
 			f.slow[i] += unity - int32(now[i])
@@ -122,7 +132,7 @@ func (f *floor) update(power []float32, known bool) (seen bool) {
 		stands |= fastLimit - 1 - a
 	}
 	if f.frames&1 == 0 {
-		f.regions(now)
+		f.regions(power, now)
 	}
 	return stands < 0
 }
@@ -140,8 +150,10 @@ func (f *floor) begin(power []float32) {
 // regions moves the floor of 32 neighbours at once where most of them say so:
 // three eighths, if it is so in the whole band, else three quarters, since a
 // loud tone's skirts fill half of a region. A tone's sudden onset is loud
-// everywhere, but only once.
-func (f *floor) regions(now []uint8) {
+// everywhere, but only once. A clipped one stays so: what stands out of a region
+// that has become louder keeps its past, or no track would be opened on it
+// before the floor has come up to all that sounds beside.
+func (f *floor) regions(power []float32, now []uint8) {
 	all := 0
 	for _, q := range now {
 		if q > 2*unity {
@@ -179,7 +191,48 @@ func (f *floor) regions(now []uint8) {
 			f.inv[i] = min(f.inv[i]*g, 1/least)
 		}
 		if g < 1 {
-			f.clear(lo, hi) // it was measured against another floor
+			// The rest was measured against another floor.
+			var near [32]float32
+			tone := standsOut * medianOf(near[:copy(near[:], power[lo:hi])])
+			from := lo
+			for i := lo; i < hi; i++ {
+				if power[i] >= tone {
+					f.clear(from, i)
+					from = i + 1
+				}
+			}
+			f.clear(from, hi)
+		}
+	}
+}
+
+// settle puts right the floor of bins that the last second proves wrong; sum is
+// the power of each bin in that second. A loud sound leaves such bins behind: a
+// whole region went up and down, but those under tracks did not, and single
+// steps would take half a minute.
+func (f *floor) settle(sum []float64) {
+	if f.known < rows {
+		return
+	}
+	for i, q := range f.slow {
+		mean := float32(max(sum[i], least*rows) / rows)
+		r := mean * f.inv[i]
+		switch {
+		case r < tooHigh:
+			f.inv[i] = 1 / mean
+		case r > tooLow && q > tooLow*unity*rows:
+			// Most frames say so, not one slam. Unless it is a tone.
+			around, n := 0.0, 0
+			for k := max(0, i-guard); k < min(len(sum), i+guard+1); k++ {
+				if k < i-wide || k > i+wide {
+					around += sum[k]
+					n++
+				}
+			}
+			if sum[i]*float64(n) < 4*around {
+				f.inv[i] = 1 / mean
+				f.clear(i, i+1)
+			}
 		}
 	}
 }

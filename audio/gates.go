@@ -59,6 +59,9 @@ func (d *Detector) judge(t *track, m measured, end float64, isLong bool) Refusal
 	if why := steady(t, m, cn0); why != "" {
 		return why
 	}
+	if isLong && cn0 < 2*faintCN0 && !d.oneLine(t, end) {
+		return Unsteady
+	}
 	if d.splatter(t, end) {
 		return Splatter
 	}

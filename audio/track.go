@@ -93,8 +93,8 @@ func (d *Detector) merge() {
 		}
 		for k := range d.tracks[:i] {
 			a, b := &d.tracks[i], &d.tracks[k]
-			if !a.active || !b.active || a.bin-b.bin > 2 || b.bin-a.bin > 2 {
-				continue
+			if !a.active || !b.active || a.bin-b.bin > 2 || b.bin-a.bin > 2 || a.faint != b.faint {
+				continue // what is louder than a faint one has yet to show how long it lasts
 			}
 			if a.id < b.id {
 				a, b = b, a
@@ -117,6 +117,13 @@ func (d *Detector) taken(bin int) bool {
 			continue
 		}
 		least := 2 * d.power[t.bin]
+		if t.faint {
+			// No frame shows it: what stands out here is something else.
+			if float64(d.power[bin]) < jump*t.power+12*t.noise {
+				return true
+			}
+			continue
+		}
 		if off := bin - t.bin; off > -3 && off < 3 {
 			return true
 		} else if off <= -5 || off >= 5 {
@@ -323,8 +330,20 @@ func (d *Detector) decide(t *track, emit func(Event)) {
 		return
 	}
 	t.state = long
+	d.drown(t, emit)
 	t.faint, t.low = t.cn0() < faintCN0, 0
 	emit(d.event(t, now, false))
+}
+
+// drown ends the faint tones that lie under a long beep: while it sounds nobody
+// can tell whether they still do.
+func (d *Detector) drown(t *track, emit func(Event)) {
+	for i := range d.tracks {
+		if o := &d.tracks[i]; o.active && o.faint && o.id != t.id && o.bin >= t.bin-6 && o.bin <= t.bin+6 && o.power < t.power {
+			o.active = false
+			emit(d.event(o, min(t.onset, float64(d.total)), true))
+		}
+	}
 }
 
 // split ends a track at a gap and lets it begin anew after it.
@@ -377,6 +396,7 @@ func (d *Detector) finish(t *track, at float64, emit func(Event)) {
 		}
 		if isLong {
 			t.state = long
+			d.drown(t, emit)
 		}
 	}
 	if t.state == long {

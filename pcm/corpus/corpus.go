@@ -80,9 +80,15 @@ func (s *scene) label(on, length float64) {
 func (s *scene) office() { s.SetNoise(synth.OfficeNoise()) }
 
 // Cases are n recordings of every kind, from a seed.
-func Cases(n int, seed uint64) []Case {
+func Cases(n int, seed uint64) []Case { return Of("", n, seed) }
+
+// Of are those of one kind alone; "" is every kind.
+func Of(name string, n int, seed uint64) []Case {
 	var all []Case
 	for i, k := range kinds() {
+		if name != "" && k.name != name {
+			continue
+		}
 		for j := range n {
 			s := seed*1_000_003 + uint64(i)*1009 + uint64(j)
 			c := Case{Kind: k.name, Seed: s, NeedsLevel: k.needsLevel, Indistinct: k.indistinct}

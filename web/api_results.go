@@ -84,7 +84,7 @@ func (s *Server) apiStart(c *call) (any, error) {
 	w := c.body.(*StartWish)
 	run, err := s.Start(c.Context(), Start{
 		Bench: c.PathValue("bench"), Scenario: w.Scenario, Params: w.Params, Cycles: w.Cycles, For: w.For, Prove: w.Prove,
-		Controls: w.Controls, ControlsEvery: w.ControlsEvery, Labels: w.Labels,
+		Controls: w.Controls, ControlsEvery: w.ControlsEvery, Labels: w.Labels, Hold: w.Hold,
 	})
 	return Begun{run}, err
 }

@@ -178,6 +178,9 @@ type StartWish struct {
 	Controls      []string          `json:"controls,omitempty"`
 	ControlsEvery int               `json:"controls_every,omitempty"`
 	Labels        map[string]string `json:"labels,omitempty"`
+	// Hold, like 8h, keeps the bench as a fail left it for a person, so long at
+	// most; then the soak ends.
+	Hold string `json:"hold,omitempty"`
 }
 
 // ResumeWish is how to go on with a run.

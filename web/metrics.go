@@ -38,6 +38,11 @@ func newMetrics(s *Server) (*metrics, error) {
 			return nil, err
 		}
 	}
+	ctx, done := context.WithTimeout(context.Background(), scrapeWithin)
+	defer done()
+	if err := m.follow.begin(ctx); err != nil { // the first scrape tries again
+		s.log("look where the results stand, for the metrics", err)
+	}
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, ErrorLog: logLines(s.log), MaxRequestsInFlight: scrapesMost, Timeout: scrapeWithin,
 	})
@@ -76,49 +81,49 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // The metrics that are asked for at each scrape.
 type descs struct {
-	build, part, viewers, storeSize, stateFree, stateSize                          *prometheus.Desc
-	cycles, operations, rated, relayOn                                             *prometheus.Desc
-	doing, phase, cycle, planned, eta, passRatio, passLow, lastEvent               *prometheus.Desc
-	lastPass, lastRecord, active, exit, unsafe, refused, budget, findings, earSays *prometheus.Desc
-	calibrated, noise                                                              *prometheus.Desc
+	build, part, viewers, storeSize, stateFree, stateSize                 *prometheus.Desc
+	cycles, outcomes, operations, rated, relayOn                          *prometheus.Desc
+	doing, phase, cycle, planned, eta, passRatio, passLow, lastEvent      *prometheus.Desc
+	lastOutcome, active, exit, unsafe, refused, budget, findings, earSays *prometheus.Desc
+	calibrated, noise                                                     *prometheus.Desc
 }
 
 var metricDescs = descs{
-	build:      desc("build_info", "The program, always 1.", "version", "goversion"),
-	part:       desc("part_up", "Whether a part of the rig could be read for this scrape.", "part"),
-	viewers:    desc("viewers", "Pages that watch now."),
-	storeSize:  desc("store_size_bytes", "The database of the results and its log."),
-	stateFree:  desc("state_free_bytes", "Free space where the results and the evidence are."),
-	stateSize:  desc("state_size_bytes", "Size of the file system where the results and the evidence are."),
-	cycles:     desc("cycles_total", "Attempts of cycles that ended, in all runs.", "bench", "outcome", "attribution", "reason", "control"),
-	operations: desc("relay_operations_total", "Switchings of a relay in all its life.", "bench", "relay"),
-	rated:      desc("relay_rated_operations", "Switchings that a relay is rated for.", "bench", "relay"),
-	relayOn:    desc("relay_on", "Whether the DUT is powered, or its pins are shorted, as far as the line says; while a run of this process has it.", "bench", "relay"),
-	doing:      desc("bench_doing", "What a bench does: 1 for that, 0 for the others.", "bench", "doing"),
-	phase:      desc("bench_phase", "The phase of the cycle that runs: 1 for that, 0 for the others.", "bench", "phase"),
-	cycle:      desc("run_cycle", "Number of the present cycle of the run.", "bench"),
-	planned:    desc("run_planned_cycles", "Cycles that the run is to have.", "bench"),
-	eta:        desc("run_eta_timestamp_seconds", "When the run will end, as it looks.", "bench"),
-	passRatio:  desc("run_pass_ratio", "Share of passes of the run's judged cycles.", "bench"),
-	passLow:    desc("run_pass_ratio_low", "Lower bound of the 95 % interval of the share of passes.", "bench"),
-	lastEvent:  desc("bench_last_event_timestamp_seconds", "When the cycle that runs showed a sign of life last.", "bench"),
-	lastPass:   desc("bench_last_pass_timestamp_seconds", "End of the last cycle that passed, controls left out.", "bench"),
-	lastRecord: desc("bench_last_record_timestamp_seconds", "End of the last attempt of any kind.", "bench"),
-	active:     desc("bench_run_active", "Whether a run is under way, in this or another process.", "bench"),
-	exit:       desc("bench_last_run_exit_code", "Exit code of the last run that ended: 0 pass, 1 the DUT failed, 2 usage, 3 rig error, 4 aborted, 5 unsafe.", "bench"),
-	unsafe:     desc("bench_unsafe", "1 where the last run could not reach the safe state: cut the bench's power by hand.", "bench"),
-	refused:    desc("lockout_refused_logins", "Refused logins of the DUT within its window.", "bench"),
-	budget:     desc("lockout_budget_logins", "Refused logins at which the rig stops.", "bench"),
-	findings:   desc("bench_findings", "What the last look at a bench found, by how bad it is.", "bench", "level"),
-	earSays:    desc("ear_finding", "What the ear says of its own health in the cycle that runs; 1 while it holds.", "bench", "finding"),
-	calibrated: desc("ear_calibration_timestamp_seconds", "When the ear has learned its beep.", "bench"),
-	noise:      desc("ear_noise_dbfs", "The room's noise at the calibration, in decibels below full scale.", "bench"),
+	build:       desc("build_info", "The program, always 1.", "version", "goversion"),
+	part:        desc("part_up", "Whether a part of the rig could be read for this scrape.", "part"),
+	viewers:     desc("viewers", "Pages that watch now."),
+	storeSize:   desc("store_size_bytes", "The database of the results and its log."),
+	stateFree:   desc("state_free_bytes", "Free space where the results and the evidence are."),
+	stateSize:   desc("state_size_bytes", "Size of the file system where the results and the evidence are."),
+	cycles:      desc("cycles_total", "Attempts of cycles that ended, in all runs.", "bench", "outcome", "attribution", "reason", "control"),
+	outcomes:    desc("cycle_outcomes_total", "The same by outcome alone, from 0 on: a reason that occurs for the first time is no increase of cycles_total.", "bench", "outcome", "control"),
+	operations:  desc("relay_operations_total", "Switchings of a relay in all its life.", "bench", "relay"),
+	rated:       desc("relay_rated_operations", "Switchings that a relay is rated for.", "bench", "relay"),
+	relayOn:     desc("relay_on", "Whether the DUT is powered, or its pins are shorted, as far as the line says; while a run of this process has it.", "bench", "relay"),
+	doing:       desc("bench_doing", "What a bench does: 1 for that, 0 for the others.", "bench", "doing"),
+	phase:       desc("bench_phase", "The phase of the cycle that runs: 1 for that, 0 for the others.", "bench", "phase"),
+	cycle:       desc("run_cycle", "Number of the present cycle of the run.", "bench"),
+	planned:     desc("run_planned_cycles", "Cycles that the run is to have.", "bench"),
+	eta:         desc("run_eta_timestamp_seconds", "When the run will end, as it looks.", "bench"),
+	passRatio:   desc("run_pass_ratio", "Share of passes of the run's judged cycles.", "bench"),
+	passLow:     desc("run_pass_ratio_low", "Lower bound of the 95 % interval of the share of passes.", "bench"),
+	lastEvent:   desc("bench_last_event_timestamp_seconds", "When the cycle that runs showed a sign of life last.", "bench"),
+	lastOutcome: desc("bench_last_outcome_timestamp_seconds", "End of the last cycle that ended so, controls left out.", "bench", "outcome"),
+	active:      desc("bench_run_active", "Whether a run is under way, in this or another process.", "bench"),
+	exit:        desc("bench_last_run_exit_code", "Exit code of the last run that ended: 0 pass, 1 the DUT failed, 2 usage, 3 rig error, 4 aborted, 5 unsafe.", "bench"),
+	unsafe:      desc("bench_unsafe", "1 where the last run could not reach the safe state: cut the bench's power by hand.", "bench"),
+	refused:     desc("lockout_refused_logins", "Refused logins of the DUT within its window.", "bench"),
+	budget:      desc("lockout_budget_logins", "Refused logins at which the rig stops.", "bench"),
+	findings:    desc("bench_findings", "What the last look at a bench found, by how bad it is.", "bench", "level"),
+	earSays:     desc("ear_finding", "What the ear says of its own health in the cycle that runs; 1 while it holds.", "bench", "finding"),
+	calibrated:  desc("ear_calibration_timestamp_seconds", "When the ear has learned its beep.", "bench"),
+	noise:       desc("ear_noise_dbfs", "The room's noise at the calibration, in decibels below full scale.", "bench"),
 }
 
 func (d *descs) all() []*prometheus.Desc {
 	return []*prometheus.Desc{
-		d.build, d.part, d.viewers, d.storeSize, d.stateFree, d.stateSize, d.cycles, d.operations, d.rated, d.relayOn,
-		d.doing, d.phase, d.cycle, d.planned, d.eta, d.passRatio, d.passLow, d.lastEvent, d.lastPass, d.lastRecord, d.active,
+		d.build, d.part, d.viewers, d.storeSize, d.stateFree, d.stateSize, d.cycles, d.outcomes, d.operations, d.rated, d.relayOn,
+		d.doing, d.phase, d.cycle, d.planned, d.eta, d.passRatio, d.passLow, d.lastEvent, d.lastOutcome, d.active,
 		d.exit, d.unsafe, d.refused, d.budget, d.findings, d.earSays, d.calibrated, d.noise,
 	}
 }
@@ -202,16 +207,41 @@ func (m *metrics) results(ctx context.Context, k *gauges) error {
 	for c, n := range sums {
 		k.count(metricDescs.cycles, float64(n), c.Bench, string(c.Outcome), string(c.Attribution), string(c.Reason), yesNo(c.Control))
 	}
+	for _, o := range outcomesOf(sums, m.follow.benches()) {
+		k.count(metricDescs.outcomes, float64(o.N), o.Bench, string(o.Outcome), yesNo(o.Control))
+	}
 	for name, n := range t.Operations {
 		if bench, relay, ok := strings.Cut(name, "/"); ok {
 			k.count(metricDescs.operations, float64(n), bench, relay)
 		}
 	}
-	for bench, at := range m.follow.times() {
-		k.at(metricDescs.lastPass, at.pass, bench)
-		k.at(metricDescs.lastRecord, at.record, bench)
+	for bench, ends := range m.follow.times() {
+		for outcome, at := range ends {
+			k.at(metricDescs.lastOutcome, at, bench, string(outcome))
+		}
 	}
 	return nil
+}
+
+// outcomesOf are the sums over reasons, with those that are 0.
+func outcomesOf(sums map[Total]int64, benches []string) []Total {
+	n := map[Total]int64{}
+	for _, b := range benches {
+		for _, control := range []bool{false, true} {
+			for _, o := range []rig.Outcome{rig.Pass, rig.Fail, rig.Error, rig.Aborted} {
+				n[Total{Bench: b, Outcome: o, Control: control}] = 0
+			}
+		}
+	}
+	for t, count := range sums {
+		n[Total{Bench: t.Bench, Outcome: t.Outcome, Control: t.Control}] += count
+	}
+	var all []Total
+	for t, count := range n {
+		t.N = count
+		all = append(all, t)
+	}
+	return all
 }
 
 func yesNo(is bool) string {

@@ -47,7 +47,9 @@ func (m *metrics) benches(ctx context.Context, k *gauges) error {
 		}
 		if e := b.Ear; e != nil && e.Calibrated {
 			k.at(metricDescs.calibrated, e.Learned, b.Name)
-			k.set(metricDescs.noise, e.NoiseDBFS, b.Name)
+			if e.NoiseDBFS != 0 {
+				k.set(metricDescs.noise, e.NoiseDBFS, b.Name)
+			}
 		}
 		for _, level := range []string{"ok", "warn", "bad"} {
 			n := 0

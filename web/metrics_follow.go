@@ -23,15 +23,12 @@ type follower struct {
 	mu    sync.Mutex
 	begun bool
 	after int64
-	when  map[string]endTimes // by bench
+	when  map[string]map[rig.Outcome]time.Time // by bench: the ends of its last cycles
 
 	measured map[string]*prometheus.HistogramVec
 	cycle    *prometheus.HistogramVec
 	lost     *prometheus.CounterVec
 }
-
-// endTimes are those of a bench's last cycles.
-type endTimes struct{ pass, record time.Time }
 
 const (
 	followBatch = 500
@@ -39,7 +36,7 @@ const (
 )
 
 func newFollower(r Rig) *follower {
-	f := &follower{ledger: r.Ledger, measures: r.Measures, books: r.Books, when: map[string]endTimes{}}
+	f := &follower{ledger: r.Ledger, measures: r.Measures, books: r.Books, when: map[string]map[rig.Outcome]time.Time{}}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "resetrig", Name: name, Help: help + " Since the process began, controls left out.", Buckets: buckets}, []string{"bench"})
 	}
@@ -66,12 +63,6 @@ func (f *follower) collectors() []prometheus.Collector {
 
 // begin notes where the books stand.
 func (f *follower) begin(ctx context.Context) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.beginLocked(ctx)
-}
-
-func (f *follower) beginLocked(ctx context.Context) error {
 	if f.begun || f.ledger == nil {
 		return nil
 	}
@@ -90,7 +81,7 @@ func (f *follower) on(ctx context.Context) error {
 	if f.ledger == nil {
 		return nil
 	}
-	if err := f.beginLocked(ctx); err != nil {
+	if err := f.begin(ctx); err != nil {
 		return err
 	}
 	for range followMost {
@@ -142,31 +133,42 @@ func (f *follower) take(cs []Cycle, ms []Measured) {
 	}
 }
 
-// ended keeps when a bench's last cycles ended. A simulated bench's clock runs
-// ahead of the wall's.
+// ended keeps when a bench's last cycle of an outcome ended. A simulated bench's
+// clock runs ahead of the wall's.
 func (f *follower) ended(c Cycle) {
+	ends, known := f.when[c.Bench]
+	if !known {
+		if len(f.when) >= benchesMost {
+			return
+		}
+		ends = map[rig.Outcome]time.Time{}
+		f.when[c.Bench] = ends
+	}
 	at := c.Started.Add(c.Took)
 	if now := time.Now(); at.After(now) {
 		at = now
 	}
-	t, known := f.when[c.Bench]
-	if !known && len(f.when) >= benchesMost {
-		return
+	if !c.Control && at.After(ends[c.Outcome]) {
+		ends[c.Outcome] = at
 	}
-	if at.After(t.record) {
-		t.record = at
-	}
-	if c.Outcome == rig.Pass && !c.Control && at.After(t.pass) {
-		t.pass = at
-	}
-	f.when[c.Bench] = t
 }
 
 // times are those of each bench's last cycles.
-func (f *follower) times() map[string]endTimes {
+func (f *follower) times() map[string]map[rig.Outcome]time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return maps.Clone(f.when)
+	out := map[string]map[rig.Outcome]time.Time{}
+	for b, ends := range f.when {
+		out[b] = maps.Clone(ends)
+	}
+	return out
+}
+
+// benches are those that are known here.
+func (f *follower) benches() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.when))
 }
 
 // before looks up the last cycles of the benches that were committed before the
@@ -178,22 +180,20 @@ func (f *follower) before(ctx context.Context, benches []string) error {
 		return nil
 	}
 	for _, b := range benches {
-		if _, known := f.when[b]; known {
+		if _, known := f.when[b]; known || len(f.when) >= benchesMost {
 			continue
 		}
-		for _, filter := range []CycleFilter{{Bench: b, Limit: 5}, {Bench: b, Outcomes: []rig.Outcome{rig.Pass}, Limit: 20}} {
-			cs, err := f.books.Cycles(ctx, filter)
+		var all []Cycle
+		for _, o := range []rig.Outcome{rig.Pass, rig.Fail, rig.Error, rig.Aborted} {
+			cs, err := f.books.Cycles(ctx, CycleFilter{Bench: b, Outcomes: []rig.Outcome{o}, Limit: 20}) // controls among them
 			if err != nil {
 				return err
 			}
-			for _, c := range cs {
-				if c.Outcome != "" {
-					f.ended(c)
-				}
-			}
+			all = append(all, cs...)
 		}
-		if _, known := f.when[b]; !known && len(f.when) < benchesMost {
-			f.when[b] = endTimes{}
+		f.when[b] = map[rig.Outcome]time.Time{}
+		for _, c := range all {
+			f.ended(c)
 		}
 	}
 	return nil

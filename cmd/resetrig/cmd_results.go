@@ -65,8 +65,8 @@ func (a *app) listCommand() *cobra.Command {
 					continue
 				}
 				t := r.Counts.First
-				if c := r.Counts.Controls; c.All() > 0 {
-					t = c
+				if t.All() == 0 { // a run of a control alone
+					t = r.Counts.Controls
 				}
 				state := string(r.State)
 				if !r.Ended.IsZero() {

@@ -168,7 +168,7 @@ func proofSeed(t testing.TB, cycles, spare int, names []string, share float64) u
 				alone[fs[0]] = true
 			}
 		}
-		for n := 1; n <= (cycles+spare)/proofControls+1 && good; n++ {
+		for n := 1; n <= (cycles+spare)/proofControls+1+spare && good; n++ {
 			want, known := proofVerdict(w.faults(n, 1, true), true)
 			if good = known; strings.HasPrefix(want, rigFault) {
 				_, good = proofVerdict(w.faults(n, 2, true), true)
@@ -461,7 +461,11 @@ func checkReports(t *testing.T, state, dir, run string) {
 			t.Errorf("the page takes %v of the processor and %d bytes", own, len(data))
 		}
 	}
-	reporttest.Agree(t, files["html"], files["junit"], files["csv"], files["json"])
+	f := reporttest.Agree(t, files["html"], files["junit"], files["csv"], files["json"]).First
+	list, err := command(t, "--state", state, "list").CombinedOutput()
+	if want := fmt.Sprintf("%d pass  %d fail  %d error", f.Pass, f.Fail(), f.Error); err != nil || !strings.Contains(string(list), want) {
+		t.Errorf("the list does not say %q: %v\n%s", want, err, list)
+	}
 }
 
 var _ io.Writer = (*acks)(nil)

@@ -15,6 +15,6 @@
 // The traps: browsers attach cookies, and reach loopback, for pages of
 // strangers, so that an address says nothing about who asks; a proxy on this
 // computer makes strangers look local; cookies are shared by all ports of a
-// host; and http.Server's ReadTimeout and WriteTimeout cut streams of events,
-// which is why none of them is used here.
+// host; and http.Server's WriteTimeout cuts streams of events, which is why every
+// piece of an answer has a deadline of its own here.
 package access

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -170,10 +169,9 @@ func refuseForeign(r *http.Request) string {
 	return "a page of another origin asks for this"
 }
 
-// limitBody bounds the body in size and time. The deadline goes when the body has
-// been read to its end: were it left, the server would take its passing for the
-// client's end, and cancel the request. It stays where nobody reads the body, for
-// the server then reads it away.
+// limitBody bounds the body in size and time. (The deadline does no harm later: the
+// server takes it away where the body has been read, and where it has not, it
+// bounds the time for which the server reads the rest away.)
 //
 // The request is a copy: the server's own one keeps its body, of which the server
 // knows how much is left, and reads no large one away before it answers.
@@ -183,21 +181,8 @@ func (p *Policy) limitBody(w *writer, r *http.Request) *http.Request {
 	}
 	_ = w.c.SetReadDeadline(time.Now().Add(orDefault(p.BodyWithin, bodyWithin))) // a recorder in a test has none
 	limited := *r
-	limited.Body = &body{ReadCloser: http.MaxBytesReader(w.ResponseWriter, r.Body, orDefault(p.MaxBody, bodyMost)), c: w.c}
+	limited.Body = http.MaxBytesReader(w.ResponseWriter, r.Body, orDefault(p.MaxBody, bodyMost))
 	return &limited
-}
-
-type body struct {
-	io.ReadCloser
-	c *http.ResponseController
-}
-
-func (b *body) Read(to []byte) (int, error) {
-	n, err := b.ReadCloser.Read(to)
-	if errors.Is(err, io.EOF) {
-		_ = b.c.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
 
 // ends makes a request that only reads end when the server does, so that streams
@@ -227,7 +212,7 @@ func (p *Policy) admit(w *writer, r *http.Request, next http.Handler) {
 	case g.Role == Nobody && !(safeMethod(r.Method) && p.public(r.URL.Path)):
 		p.askLogin(w, r)
 	case !safeMethod(r.Method) && !g.May(Operator):
-		p.tell(r.Context(), g.Identity, "refused", r.Method+" "+r.URL.Path)
+		p.tellRefused(r.Context(), g.Identity, "refused", fmt.Sprintf("%s %.200s", r.Method, r.URL.Path))
 		p.deny(w, r, http.StatusForbidden, needs(Operator, g.Identity))
 	default:
 		next.ServeHTTP(w, r)

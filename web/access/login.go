@@ -80,7 +80,7 @@ func (p *Policy) bearer(r *http.Request, id Identity, list []token, lines []stri
 func (p *Policy) try(ctx context.Context, how string, id Identity, text string, list []token) (token, error) {
 	hash := sha256.Sum256([]byte(text))
 	var t token
-	ok, wait := p.throttle.attempt(how, id.Addr, hash, func() (ok bool) {
+	ok, fresh, wait := p.throttle.attempt(how, id.Addr, hash, func() (ok bool) {
 		t, ok = match(list, hash)
 		return ok && looksLikeToken(text)
 	})
@@ -91,7 +91,9 @@ func (p *Policy) try(ctx context.Context, how string, id Identity, text string, 
 		return token{}, &refusal{status: http.StatusTooManyRequests, wait: wait,
 			text: fmt.Sprintf("too many wrong tokens: try again in %d s", seconds(wait))}
 	}
-	p.tell(ctx, id, "login refused", how)
+	if fresh {
+		p.tellRefused(ctx, id, "login refused", how)
+	}
 	return token{}, &refusal{status: http.StatusUnauthorized, text: "this token is not known here"}
 }
 
@@ -227,7 +229,7 @@ func (p *Policy) askLogin(w http.ResponseWriter, r *http.Request) {
 		p.deny(w, r, http.StatusUnauthorized, text)
 		return
 	}
-	to := "/login?" + url.Values{"next": {localPath(r.URL.RequestURI())}}.Encode()
+	to := loginPath(r.URL.RequestURI())
 	w.Header().Set("WWW-Authenticate", `Bearer realm="resetrig"`)
 	w.Header().Set("Refresh", "0; url="+to)
 	p.draw(w, http.StatusUnauthorized, "ask", to)
@@ -235,13 +237,32 @@ func (p *Policy) askLogin(w http.ResponseWriter, r *http.Request) {
 
 func (p *Policy) showLogin(w http.ResponseWriter, r *http.Request, status int, v LoginView) {
 	if p.LoginPage != nil {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(status)
-		p.LoginPage(w, r, v)
+		p.LoginPage(&fixed{ResponseWriter: w, status: status}, r, v)
 		return
 	}
 	p.draw(w, status, "login", v)
 }
+
+// fixed is an answer whose status is decided.
+type fixed struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+func (f *fixed) WriteHeader(int) {
+	if !f.begun {
+		f.begun = true
+		f.ResponseWriter.WriteHeader(f.status)
+	}
+}
+
+func (f *fixed) Write(b []byte) (int, error) {
+	f.WriteHeader(f.status)
+	return f.ResponseWriter.Write(b)
+}
+
+func (f *fixed) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
 func (p *Policy) draw(w http.ResponseWriter, status int, name string, data any) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -249,6 +270,21 @@ func (p *Policy) draw(w http.ResponseWriter, status int, name string, data any) 
 	if err := p.pages.ExecuteTemplate(w, name, data); err != nil {
 		p.log("draw the login", err)
 	}
+}
+
+// loginPath is the login that goes on to a path.
+func loginPath(next string) string {
+	return "/login?" + url.Values{"next": {localPath(next)}}.Encode()
+}
+
+// pageOf is the page on which htmx asks for a part: what it says of it, without
+// the host, which the browser knows better.
+func pageOf(r *http.Request) string {
+	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return "/"
+	}
+	return u.RequestURI()
 }
 
 // localPath is where to go after the login: a path of this server, and / where it

@@ -63,13 +63,17 @@ type Policy struct {
 	// said otherwise.
 	Public []string
 	// LoginPage draws the page with the login's form in place of our own: it posts
-	// `token` and `next` to /login.
+	// `token` and `next` to /login. Its status is set here, whatever it writes.
 	LoginPage func(w http.ResponseWriter, r *http.Request, v LoginView)
 	// Deny answers what is refused in place of our own answer, which is JSON under
-	// /api/ ({"error": text}) and plain text elsewhere.
+	// /api/ ({"error": text}) and plain text elsewhere. Outside of /api/ it is asked
+	// only for those who were let in: what a stranger's page is refused with says
+	// nothing of the rig.
 	Deny func(w http.ResponseWriter, r *http.Request, status int, text string)
 	// Told is called for what the audit log should have, in the goroutine of the
-	// request.
+	// request. What is refused is told a hundred times at once and then once a
+	// minute, with the number of those left out: it costs a disk more than whoever
+	// is refused.
 	Told func(ctx context.Context, e Entry)
 	// Log is told what nobody else can be told: a token file or a certificate that
 	// cannot be read any more.
@@ -85,6 +89,7 @@ type Policy struct {
 
 	mu      sync.Mutex
 	streams int
+	refused budget
 }
 
 // Open makes a policy of a token file, and of none where file is "": then the
@@ -149,6 +154,40 @@ func (p *Policy) tell(ctx context.Context, who Identity, what, text string) {
 	}
 }
 
+// budget is how often something may still be told.
+type budget struct {
+	spent   float64
+	at      time.Time
+	leftOut int
+}
+
+const (
+	tellBurst = 100
+	tellEvery = time.Minute
+)
+
+// tellRefused tells what was refused, unless too much was.
+func (p *Policy) tellRefused(ctx context.Context, who Identity, what, text string) {
+	now := p.clock.Now()
+	p.mu.Lock()
+	b := &p.refused
+	b.spent = max(0, b.spent-now.Sub(b.at).Minutes()/tellEvery.Minutes())
+	b.at = now
+	if b.spent > tellBurst-1 {
+		b.leftOut++
+		p.mu.Unlock()
+		return
+	}
+	b.spent++
+	n := b.leftOut
+	b.leftOut = 0
+	p.mu.Unlock()
+	if n > 0 {
+		text += fmt.Sprintf(" (%d more were refused before it)", n)
+	}
+	p.tell(ctx, who, what, text)
+}
+
 func (p *Policy) writeWithin() time.Duration { return orDefault(p.WriteWithin, writeWithin) }
 
 // openStream counts a stream, which ends with its handler.
@@ -181,11 +220,11 @@ func (p *Policy) deny(w http.ResponseWriter, r *http.Request, status int, text s
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="resetrig"`)
 		if r.Header.Get("HX-Request") != "" {
-			w.Header().Set("HX-Redirect", "/login")
+			w.Header().Set("HX-Redirect", loginPath(pageOf(r)))
 		}
 	}
 	switch {
-	case p != nil && p.Deny != nil:
+	case p != nil && p.Deny != nil && (strings.HasPrefix(r.URL.Path, "/api/") || Who(r.Context()).May(Viewer)):
 		p.Deny(w, r, status, text)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		w.Header().Set("Content-Type", "application/json")

@@ -431,7 +431,11 @@ func TestServerEndsWithStreamsOpen(t *testing.T) {
 			}
 			begun <- true
 			<-ctx.Done()
-			posted <- r.Context().Err() // what changes something is not cut
+			select { // what changes something is not cut, neither at once nor a little later
+			case <-r.Context().Done():
+			case <-time.After(300 * time.Millisecond):
+			}
+			posted <- r.Context().Err()
 		}))
 	}()
 	addr := l.Addr().String()

@@ -151,9 +151,13 @@ func TestNobodySeesThePublicAlone(t *testing.T) {
 	if strings.Contains(a.body, "<script") {
 		t.Errorf("the address is in the page as it is: %s", a.body)
 	}
-	a = ask(t, "GET", "http://"+addr+"/part", "", "HX-Request", "true")
-	if a.Header.Get("HX-Redirect") != "/login" {
-		t.Errorf("htmx is sent to %q", a.Header.Get("HX-Redirect"))
+	for page, want := range map[string]string{
+		"": "/login?next=%2F", "http://" + addr + "/runs/7?x=1": "/login?next=%2Fruns%2F7%3Fx%3D1", "https://attacker.example//x": "/login?next=%2F", "%": "/login?next=%2F",
+	} {
+		a = ask(t, "GET", "http://"+addr+"/part", "", "HX-Request", "true", "HX-Current-URL", page)
+		if got := a.Header.Get("HX-Redirect"); got != want {
+			t.Errorf("htmx on %q is sent to %q, want %q", page, got, want)
+		}
 	}
 	a = ask(t, "GET", "http://"+addr+"/api/v1/x", "", "Accept", "text/html")
 	if a.Header.Get("Content-Type") != "application/json" || a.Header.Get("Refresh") != "" || !strings.HasPrefix(a.body, `{"error":`) {
@@ -375,4 +379,52 @@ func TestStreamEndsWithItsLogin(t *testing.T) {
 		close(next)
 		who(t, addr, cookie).is(t, "twenty hours later", 200)
 	})
+}
+
+// TestPagesOfOthers: the dashboard draws the login and what is refused, where it
+// may.
+func TestPagesOfOthers(t *testing.T) {
+	p := withTokens(t)
+	p.LoginPage = func(w http.ResponseWriter, _ *http.Request, v access.LoginView) {
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = fmt.Fprintf(w, "login to %s: %s", v.Next, v.Wrong)
+	}
+	p.Deny = func(w http.ResponseWriter, _ *http.Request, status int, _ string) {
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, "rig lab-3 says %d", status)
+	}
+	addr := p.serve(echo)
+	a := ask(t, "GET", "http://"+addr+"/login?next=/runs", "")
+	if a.is(t, "the login", 200); a.body != "login to /runs: " {
+		t.Errorf("got %q", a.body)
+	}
+	login(t, addr, wrong()).is(t, "a wrong login", http.StatusUnauthorized)
+	p.mu.Lock()
+	if len(p.logs) != 0 {
+		t.Errorf("logged %q", p.logs)
+	}
+	p.mu.Unlock()
+
+	says := func(a answer) bool { return strings.Contains(a.body, "lab-3") }
+	viewer := []string{"Authorization", "Bearer " + p.viewer}
+	for what, c := range map[string]struct {
+		answer
+		status int
+		says   bool
+	}{
+		"a viewer":                 {ask(t, "POST", "http://"+addr+"/x", "", viewer...), 403, true},
+		"nobody":                   {ask(t, "POST", "http://"+addr+"/x", ""), 401, false},
+		"a stranger's page":        {ask(t, "POST", "http://"+addr+"/x", "", append(viewer, "Origin", "null")...), 403, false},
+		"a stranger's, at the API": {ask(t, "POST", "http://"+addr+"/api/x", "", append(viewer, "Origin", "null")...), 403, true},
+		"a bad path":               {ask(t, "GET", "http://"+addr+"/x%00", "", viewer...), 400, false},
+	} {
+		if c.is(t, what, c.status); says(c.answer) != c.says {
+			t.Errorf("%s gets %q", what, c.body)
+		}
+	}
+	q := withoutTokens(t)
+	q.Deny = p.Deny
+	if a := ask(t, "GET", "http://"+q.serve(echo)+"/", "", "Host", "attacker.example", "Accept", "text/html"); a.StatusCode != http.StatusMisdirectedRequest || says(a) {
+		t.Errorf("a rebound name gets %s %q", a.Status, a.body)
+	}
 }

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// ErrTooMany is a stream too many. The request has been answered with 503.
-var ErrTooMany = errors.New("too many streams are open")
+// What NewStream refuses. The request has been answered.
+var (
+	ErrTooMany  = errors.New("too many streams are open")
+	ErrHeadOnly = errors.New("the head of a stream was all that was asked for")
+)
 
 // Stream is a stream of events (text/event-stream) to one viewer. It is used by
 // one goroutine, and is gone when its handler returns.
@@ -21,9 +24,17 @@ type Stream struct {
 }
 
 // NewStream begins the answer to r as a stream of events. ErrTooMany where
-// Policy.MaxStreams are open.
+// Policy.MaxStreams are open; ErrHeadOnly for a HEAD, whose handler must return: to
+// it everything could be written for ever, and the browser's next request on the
+// same connection would wait behind it.
 func NewStream(w http.ResponseWriter, r *http.Request) (*Stream, error) {
 	s := &Stream{w: w, c: http.NewResponseController(w), within: eventWithin}
+	h := w.Header()
+	if r.Method == http.MethodHead {
+		h.Set("Content-Type", "text/event-stream")
+		w.WriteHeader(http.StatusOK)
+		return nil, ErrHeadOnly
+	}
 	if d := writerOf(w); d != nil {
 		if !d.policy.openStream(d) {
 			w.Header().Set("Retry-After", "10")
@@ -32,7 +43,6 @@ func NewStream(w http.ResponseWriter, r *http.Request) (*Stream, error) {
 		}
 		s.within = orDefault(d.policy.EventWithin, eventWithin)
 	}
-	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would collect events

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,28 @@ func TestStream(t *testing.T) {
 	}
 	if got := fmt.Sprint(parse(text + "\n")); got != "[n|0|x n|1|x n|2|x]" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestHeadOfAStream: its handler returns, and the connection is good for the next.
+func TestHeadOfAStream(t *testing.T) {
+	p := withoutTokens(t)
+	ended := make(chan error, 1)
+	addr := p.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := access.NewStream(w, r)
+		for err == nil && r.Context().Err() == nil {
+			err = s.Beat()
+		}
+		ended <- err
+	}))
+	c := raw(t, "127.0.0.1", addr, "HEAD /events HTTP/1.1\r\nHost: "+addr+"\r\n\r\nHEAD /events HTTP/1.1\r\nHost: "+addr+"\r\n\r\n")
+	for range 2 {
+		if err := within(t, "the head", ended); !errors.Is(err, access.ErrHeadOnly) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if w := readAnswer(t, c); w.StatusCode != 200 || w.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("got %s %v", w.Status, w.Header)
 	}
 }
 

@@ -62,9 +62,10 @@ const (
 )
 
 // attempt evaluates a guess unless its address must wait: then wait says how
-// long, and check is not called. Attempts are evaluated one after the other, so
+// long, and check is not called. fresh is false for a wrong guess that the same
+// address made just before. Attempts are evaluated one after the other, so
 // that a hundred at the same time are a hundred.
-func (t *throttle) attempt(how, addr string, guess [sha256.Size]byte, check func() bool) (ok bool, wait time.Duration) {
+func (t *throttle) attempt(how, addr string, guess [sha256.Size]byte, check func() bool) (ok, fresh bool, wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
@@ -75,25 +76,24 @@ func (t *throttle) attempt(how, addr string, guess [sha256.Size]byte, check func
 	if e := t.strikes[key]; e != nil {
 		s = e.Value.(*striker)
 		if d := s.until.Sub(now); d > 0 {
-			return false, d
+			return false, false, d
 		}
 	}
 	if t.left < 1 {
 		_, known := t.known[network(addr)]
 		if (how == byForm && !known) || (how == byBearer && s != nil) {
-			return false, failuresEvery
+			return false, false, failuresEvery
 		}
 	}
 	if check() {
 		t.know(network(addr), now)
-		return true, 0
+		return true, true, 0
 	}
-	t.strike(key, guess, now)
-	return false, 0
+	return false, t.strike(key, guess, now), 0
 }
 
-// strike counts a wrong token.
-func (t *throttle) strike(key string, guess [sha256.Size]byte, now time.Time) {
+// strike counts a wrong token, and reports whether it is another than the last.
+func (t *throttle) strike(key string, guess [sha256.Size]byte, now time.Time) (fresh bool) {
 	e := t.strikes[key]
 	if e == nil {
 		if len(t.strikes) >= strikersMost {
@@ -106,7 +106,7 @@ func (t *throttle) strike(key string, guess [sha256.Size]byte, now time.Time) {
 	t.order.MoveToBack(e)
 	s.last = now
 	if s.n > 0 && s.guess == guess {
-		return
+		return false
 	}
 	s.guess = guess
 	s.n++
@@ -114,6 +114,7 @@ func (t *throttle) strike(key string, guess [sha256.Size]byte, now time.Time) {
 	if over := s.n - strikesFree; over >= 0 {
 		s.until = now.Add(min(backoffMost, backoffFirst<<min(over, 16)))
 	}
+	return true
 }
 
 func (t *throttle) refill(now time.Time) {

@@ -234,6 +234,44 @@ func TestThrottleMemory(t *testing.T) {
 	runtime.KeepAlive(h)
 }
 
+// TestRefusedIsToldSparingly: an entry of the audit log is a write to the disk
+// that the cycles wait for.
+func TestRefusedIsToldSparingly(t *testing.T) {
+	p := withTokens(t)
+	h := p.Handler(echo)
+	told := func() []access.Entry {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		all := p.told
+		p.told = nil
+		return all
+	}
+	same := wrong()
+	for range 50 {
+		try(h, "bearer", "192.0.2.1", same)
+	}
+	if n := len(told()); n != 1 {
+		t.Errorf("the same wrong token was told %d times", n)
+	}
+	for i := range 300 {
+		try(h, "bearer", fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), wrong())
+	}
+	if n := len(told()); n != 99 {
+		t.Errorf("of 300 refused logins %d were told, want 99", n)
+	}
+	addr := p.serve(echo)
+	post := func() {
+		ask(t, "POST", "http://"+addr+"/act/"+strings.Repeat("x", 1000), "", "Authorization", "Bearer "+p.viewer)
+	}
+	post()
+	p.clock.advance(time.Minute)
+	post()
+	all := told()
+	if len(all) != 1 || all[0].What != "refused" || !strings.HasSuffix(all[0].Text, " (202 more were refused before it)") || len(all[0].Text) > 300 || all[0].Who.Name != "vera" {
+		t.Errorf("told %v", all)
+	}
+}
+
 func TestLoginsAreTold(t *testing.T) {
 	p := withTokens(t)
 	addr := p.serve(echo)

@@ -15,8 +15,8 @@ import (
 )
 
 // Cycle writes one cycle as text: how it ended and why, its timeline, checks,
-// measurements and evidence.
-func Cycle(w io.Writer, r rig.Record) error {
+// measurements and evidence, and what people said of it.
+func Cycle(w io.Writer, r rig.Record, said ...Comment) error {
 	p := &printer{w: w}
 	head := strings.ToUpper(string(r.Outcome))
 	if r.Control {
@@ -63,6 +63,13 @@ func Cycle(w io.Writer, r rig.Record) error {
 		p.linef("  Evidence")
 		for _, a := range r.Artifacts {
 			p.linef("    %s", clean(a))
+		}
+	}
+	if lines := comments(said, r.ID); lines != nil {
+		p.linef("")
+		p.linef("  Comments")
+		for _, c := range lines {
+			p.para("    ", c)
 		}
 	}
 	return p.err

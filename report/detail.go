@@ -20,6 +20,7 @@ type detail struct {
 	Steps                               []stepRow
 	Findings                            []pair
 	Artifacts                           string
+	Comments                            []string
 
 	record    *rig.Record
 	outcome   rig.Outcome

@@ -103,6 +103,7 @@ type page struct {
 	Life         lifeText
 	Rows         []notPassed
 	RowsLeft     int
+	Comments     []pair // on cycles that are not shown in detail
 	Sources      []string
 	Beeps        []beepRow
 	Deaf         string
@@ -170,6 +171,7 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 	p.rates(g)
 	p.Strip, p.StripLeft = strip(&g.strip), g.strip.left
 	p.details(g, evidence)
+	p.comments(run.Comments)
 	p.groups(g)
 	for _, s := range g.measurements() {
 		p.Measurements = append(p.Measurements, newMeasureRow(s))
@@ -185,6 +187,23 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 		p.Sources = append(p.Sources, cleanLines(s))
 	}
 	return p
+}
+
+// comments puts what people said beside the cycles that are shown, and the rest
+// into a list.
+func (p *page) comments(all []Comment) {
+	var named []string
+	shown := p.Details
+	if p.Reference != nil {
+		shown = append([]*detail{p.Reference}, shown...)
+	}
+	for _, d := range shown {
+		named = append(named, d.record.ID)
+		d.Comments = comments(all, d.record.ID)
+	}
+	for _, c := range besides(all, named) {
+		p.Comments = append(p.Comments, pair{clean(c.Cycle), said(c)})
+	}
 }
 
 func (p *page) verdict(g *gathered) {

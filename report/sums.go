@@ -64,6 +64,7 @@ func rowOf(r *rig.Record) int {
 // sums is everything that Text says, gathered in one pass.
 type sums struct {
 	n        int
+	comments []Comment
 	only     rig.Record // the first, while it is the only one
 	outcomes [outcomeRows][classes]int
 	reasons  map[reasonKey]*[classes]int

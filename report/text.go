@@ -43,6 +43,8 @@ type Summary struct {
 	Files  []File
 	// Life are the relays with what they have behind them.
 	Life []RelayLife
+	// Comments are what people said of its cycles, oldest first.
+	Comments []Comment
 }
 
 // File is a text that a run was frozen on.
@@ -65,6 +67,7 @@ type RelayLife struct {
 // of a single cycle is Cycle's.
 func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error {
 	s := newSums()
+	s.comments = run.Comments
 	var claim claimTest
 	claim.begin(&run)
 	var broken error
@@ -82,7 +85,7 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 	p.linef("%s", strings.TrimSpace(clean(strings.Join([]string{"resetrig report:", run.Kind, run.Run}, " "))))
 	p.linef("")
 	if s.n == 1 && run.Begun <= 1 && run.Planned <= 1 && broken == nil { // counts of one say nothing
-		return errors.Join(p.err, Cycle(w, s.only))
+		return errors.Join(p.err, Cycle(w, s.only, run.Comments...))
 	}
 	s.header(p, run, claim.say(), broken)
 	if s.n == 0 {
@@ -100,6 +103,7 @@ func Text(w io.Writer, run Summary, records iter.Seq2[rig.Record, error]) error 
 	s.longestTable(p)
 	s.cycles(p, "Failed", &s.fails)
 	s.cycles(p, "Errors: the rig could not tell", &s.errors)
+	s.otherComments(p)
 	return errors.Join(p.err, broken)
 }
 
@@ -217,6 +221,9 @@ func (s *sums) cycles(p *printer, title string, l *list) {
 			evidence += " · " + strings.Join(cleanAll(r.Artifacts), " ")
 		}
 		p.para("      ", evidence)
+		for _, c := range comments(s.comments, r.ID) {
+			p.para("      ", c)
+		}
 	}
 	if n := l.n - len(l.first); n > 0 {
 		p.linef("")

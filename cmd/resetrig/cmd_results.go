@@ -209,16 +209,29 @@ func (a *app) printFormat(ctx context.Context, ask reportOf, w io.Writer) (err e
 
 // printCycle writes one cycle.
 func (a *app) printCycle(ctx context.Context, db *store.Store, ask reportOf, rec rig.Record, w io.Writer) error {
+	said, err := commentsOn(ctx, db, rec.ID)
+	if err != nil {
+		return rigError(err)
+	}
 	switch ask.format {
 	case "text":
-		return report.Cycle(w, rec)
+		return report.Cycle(w, rec, said...)
 	case "json":
 		return json.NewEncoder(w).Encode(rec)
 	case "html":
-		s := report.Summary{Run: rec.ID, Kind: "cycle", Bench: rec.Bench, Scenario: rec.Scenario, Version: rec.Version, Started: rec.Started, Ended: rec.Started.Add(rec.Took)}
+		s := report.Summary{Run: rec.ID, Kind: "cycle", Bench: rec.Bench, Scenario: rec.Scenario, Version: rec.Version, Started: rec.Started, Ended: rec.Started.Add(rec.Took), Comments: said}
 		return report.HTML(w, s, func(yield func(rig.Record, error) bool) { yield(rec, nil) }, evidenceIn(ctx, db))
 	}
 	return usage(fmt.Errorf("--format %q of a single cycle: want text, html or json", ask.format))
+}
+
+// commentsOn are what people said of the cycles of a run, or of one cycle.
+func commentsOn(ctx context.Context, db *store.Store, id string) (said []report.Comment, err error) {
+	cs, err := db.Comments(ctx, id)
+	for _, c := range cs {
+		said = append(said, report.Comment{Cycle: c.Cycle, At: c.At, Who: c.Who, Acknowledged: c.Kind == store.Acknowledged, Text: c.Text})
+	}
+	return said, err
 }
 
 // summary is what is known of a run beside its records.
@@ -252,6 +265,9 @@ func summary(ctx context.Context, db *store.Store, run store.Run) (report.Summar
 		for _, r := range b.Relays {
 			rated[r.Name] = int64(r.Life)
 		}
+	}
+	if s.Comments, err = commentsOn(ctx, db, run.ID); err != nil {
+		return s, err
 	}
 	life, err := db.Operations(ctx, run.Bench)
 	if err != nil {

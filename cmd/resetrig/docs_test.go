@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,7 @@ const standInSerial = "4F0A2B1PAZ00001"
 var elsewhere = []string{"make", "sudo", "git", "cd"}
 
 // serves are commands that go on until they are stopped.
-var serves = regexp.MustCompile(`^resetrig (--\S+ \S+ )*(serve( --.*)?|sim( --.*)?)$`)
+var serves = regexp.MustCompile(`^resetrig (--\S+ \S+ )*(serve( --.*)?|sim( --.*)?|soak .* --serve .*)$`)
 
 func TestDocs(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
@@ -56,6 +57,11 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil && !strings.Contains(m[1], "://") {
+					t.Errorf("a link leads nowhere: %s", m[1])
+				}
+			}
 			newDocRun(t).all(string(text))
 		})
 	}
@@ -66,6 +72,7 @@ type docRun struct {
 	t       *testing.T
 	dir     string
 	env     []string
+	port    string // in place of the dashboard's
 	running []*exec.Cmd
 	logs    []*lockedBuffer
 }
@@ -85,6 +92,9 @@ func newDocRun(t *testing.T) *docRun {
 		t.Fatal(err)
 	}
 	d.env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "RESETRIG_STATE="+filepath.Join(d.dir, "state"), "NVR_PW=secret")
+	ln := listen(t)
+	_, d.port, _ = net.SplitHostPort(ln.Addr().String())
+	_ = ln.Close()
 	d.write("lab.yaml", standIn)
 	for _, side := range []string{"left", "right"} {
 		d.write(side+".yaml", strings.Replace(strings.Replace(standIn, "bench: lab", "bench: "+side, 1), standInSerial, "4F0A2B1PAZ0000"+side[:1], 1))
@@ -106,6 +116,8 @@ func (d *docRun) write(name, text string) {
 		d.t.Fatal(err)
 	}
 }
+
+var link = regexp.MustCompile(`\]\(([^)#]+)\)`)
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
@@ -165,7 +177,10 @@ func (d *docRun) line(line string) {
 		d.t.Errorf("%s: nothing runs this: say where it is tested", line)
 		return
 	}
-	line = d.ids(line)
+	if strings.HasPrefix(line, "resetrig serve") && !strings.HasPrefix(line, "resetrig serve token") && !strings.Contains(line, "--listen") {
+		line += " --listen 127.0.0.1:8090"
+	}
+	line = d.ids(strings.ReplaceAll(line, ":8090", ":"+d.port))
 	ctx, stop := context.WithTimeout(d.t.Context(), 3*time.Minute)
 	defer stop()
 	if serves.MatchString(line) {

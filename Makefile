@@ -5,6 +5,9 @@
 # make virtual  the shipped binaries on an emulated Raspberry Pi; a part of test
 # make virtual-sim  the same on Debian's kernel with simulated lines, whose inputs are driven; a part of test
 # make proof-soak  10,000 cycles with faults and kills, held against the hand-written tables
+# make deb    the Debian packages for arm64, armhf and amd64, into dist/
+# make deb-test  them built twice to the same bytes, and installed into a clean Debian under its systemd; a part of test
+# make deb-lint  what lintian says of them
 # make virtual-soak  thirty minutes of that Pi's time
 # Each installs what it needs and is missing.
 
@@ -13,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: bench-detector demo test build bin/resetrig bin/resetrig-mic bench lint cross clean proof-soak virtual virtual-sim virtual-soak
+.PHONY: bench-detector demo test build bin/resetrig bin/resetrig-mic bench lint cross clean deb deb-lint deb-test proof-soak virtual virtual-sim virtual-soak
 
 build: bin/resetrig bin/resetrig-mic
 
@@ -34,6 +37,7 @@ test: lint cross
 	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
 	CGO_ENABLED=0 GOARCH=386 $(GO) test ./rig ./soak ./pcm ./gpio ./config
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./rig ./soak ./gpio ./store ./sim
+	$(MAKE) deb-test
 	$(MAKE) virtual
 	$(MAKE) virtual-sim
 
@@ -42,11 +46,26 @@ lint:
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) mod tidy -diff
 
-# What goes onto a Pi, 64 and 32 bit.
+# What goes onto a Pi, 64 and 32 bit. With trimpath, as in the packages, so that
+# nothing is compiled twice.
 cross:
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/resetrig
-	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) build -o /dev/null ./cmd/resetrig
-	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) vet ./...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -trimpath -o /dev/null ./cmd/resetrig
+	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) build -trimpath -o /dev/null ./cmd/resetrig
+	CGO_ENABLED=0 GOARCH=arm GOARM=7 $(GO) vet -trimpath ./...
+
+deb:
+	tools/setup.sh deb
+	packaging/build.sh -o dist
+
+# COLD=1 compiles the second packages anew: minutes.
+deb-test:
+	tools/setup.sh deb debtest
+	packaging/reproducible.sh -o dist
+	packaging/test.sh
+
+deb-lint: deb
+	tools/setup.sh lintian
+	lintian --allow-root --fail-on error dist/*.deb
 
 # Nothing here is skipped: what can't be downloaded or does not hold is an error.
 virtual:
@@ -83,4 +102,4 @@ proof-soak:
 	CGO_ENABLED=0 RESETRIG_PROOF_CYCLES=10000 RESETRIG_PROOF_KILLS=0 RESETRIG_PROOF_DIR=$(CURDIR)/proof/flat $(GO) test -count=1 -timeout 3h -v -run '^TestProofSoak$$' ./cmd/resetrig
 
 clean:
-	rm -rf bin demo proof
+	rm -rf bin demo dist proof

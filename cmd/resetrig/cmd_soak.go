@@ -224,6 +224,9 @@ func (a *app) runJobs(ctx context.Context, jobs []soakJob, o soakFlags) error {
 	}
 	defer a.logToFile()()
 	run := a.runJob
+	if w := o.serve; w.listen == "" && w != (webFlags{}) {
+		return usage(errors.New("--tokens, --tls-cert and --tls-key are the dashboard's: --serve is missing"))
+	}
 	if o.serve.listen != "" {
 		d, err := a.dashboardOf(ctx, o.serve, jobs)
 		if err != nil {

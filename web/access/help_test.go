@@ -251,6 +251,7 @@ func from(ip string) *http.Client {
 
 func readAnswer(t *testing.T, c net.Conn) *http.Response {
 	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(15 * time.Second)) // before any of the server's own bounds on a body
 	w, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)

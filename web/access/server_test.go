@@ -427,6 +427,9 @@ func TestServerEndsWithStreamsOpen(t *testing.T) {
 				_, _ = access.NewStream(w, r)
 				begun <- true
 				<-r.Context().Done()
+				if err := context.Cause(r.Context()); !errors.Is(err, http.ErrServerClosed) { // it was not cut at the very end
+					t.Errorf("the stream ended by %v", err)
+				}
 				return
 			}
 			begun <- true

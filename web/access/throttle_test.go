@@ -267,6 +267,11 @@ func TestRefusedIsToldSparingly(t *testing.T) {
 	p.clock.advance(time.Minute)
 	post()
 	all := told()
+	p.clock.advance(time.Minute)
+	post()
+	if again := told(); len(again) != 1 || strings.Contains(again[0].Text, "more") {
+		t.Errorf("a minute later: told %v", again)
+	}
 	if len(all) != 1 || all[0].What != "refused" || !strings.HasSuffix(all[0].Text, " (202 more were refused before it)") || len(all[0].Text) > 300 || all[0].Who.Name != "vera" {
 		t.Errorf("told %v", all)
 	}

@@ -234,6 +234,20 @@ func TestTokenFileIsReadAgain(t *testing.T) {
 	bearer(anna).is(t, "no file", http.StatusServiceUnavailable)
 }
 
+// A hash that somebody has made of a password of their own lets nobody in.
+func TestPasswordIsNoToken(t *testing.T) {
+	p := withTokens(t)
+	addr := p.serve(echo)
+	for i, secret := range []string{"hello", "rrt_hello", "rrt_" + strings.Repeat("A", 25), "rrt_" + strings.Repeat("A", 65), "rrt_" + strings.Repeat("a", 26), "RRT_" + strings.Repeat("A", 26)} {
+		p.write(hashedLine(fmt.Sprint("u", i), "operator", secret))
+		ask(t, "GET", "http://"+addr+"/", "", "Authorization", "Bearer "+secret).is(t, secret+" as a bearer", http.StatusUnauthorized)
+		login(t, addr, secret).is(t, secret+" by form", http.StatusUnauthorized)
+		p.clock.advance(time.Hour)
+	}
+	p.write(hashedLine("u", "operator", "rrt_"+strings.Repeat("A", 26)))
+	login(t, addr, "rrt_"+strings.Repeat("A", 26)).is(t, "a token", http.StatusSeeOther)
+}
+
 // TestEveryTokenIsCompared looks at the comparison's text: how long it takes says
 // nothing, for it has neither a way out of its loop nor an == on a hash. (A clock
 // would tell a difference of nanoseconds only on an idle machine.)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing of the Debian packages that the words on its command
 # line need: build (the microphone's program), test (a real capture path, and a
-# web server that tests start themselves),
+# web server and a browser that tests start themselves),
 # virtual (the emulated Raspberry Pi), gpiosim (the other virtual bench), deb (the
 # packages for all architectures), debtest (a clean Debian to install them in),
 # lintian.
@@ -9,7 +9,7 @@ set -euo pipefail
 
 declare -A packages=(
   [build]="gcc libc6-dev pkg-config portaudio19-dev"
-  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl"
+  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl chromium"
   [virtual]="qemu-system-arm device-tree-compiler cpio kmod pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
   [gpiosim]="qemu-system-x86 gcc libc6-dev make cpio xz-utils"
   [deb]="gcc libc6-dev pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"

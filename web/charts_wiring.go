@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"time"
 
 	"resetrig/rig"
 )
@@ -18,10 +19,12 @@ type wire struct {
 }
 
 // wires says each relay's state in words. What a sense sees of the contact is
-// believed before the line, and the line before the command.
-func wires(rs []LiveRelay) []wire {
+// believed before the line, and the line before the command. They come at moments
+// of their own: that they contradict each other is told where nothing has
+// happened for a while.
+func wires(m Moment) []wire {
 	var ws []wire
-	for _, r := range rs {
+	for _, r := range m.Relays {
 		w := wire{LiveRelay: r, Said: boolText(r.Commanded), Reads: boolText(r.Read), Seen: boolText(r.Sense)}
 		on := r.Commanded
 		if r.Read != nil {
@@ -31,13 +34,17 @@ func wires(rs []LiveRelay) []wire {
 			on = r.Sense
 		}
 		w.State, w.Now = boolText(on), relayWord(r.Role, on)
-		w.Differs = differs(r)
+		if m.At.Sub(m.EventAt) >= settled {
+			w.Differs = differs(r)
+		}
 		w.ContactWord = map[string]string{"no": "normally open", "nc": "normally closed"}[r.Contact]
 		w.SafeWords = safeWords(r.Role, r.Safe)
 		ws = append(ws, w)
 	}
 	return ws
 }
+
+const settled = 1500 * time.Millisecond
 
 // differs says which of a relay's witnesses contradict each other.
 func differs(r LiveRelay) string {
@@ -57,7 +64,7 @@ func safeWords(role rig.Role, s rig.SafeState) string {
 	case role == rig.RolePress:
 		return "open"
 	case s == rig.SafeKeep:
-		return "stays as it is"
+		return "kept"
 	}
 	return "off"
 }

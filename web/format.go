@@ -105,13 +105,13 @@ func countText(v any) string {
 
 // percentText is a rate of outcomes, rounded to the nearest.
 func percentText(v float64) string {
-	return strconv.FormatFloat(100*v, 'f', percentDigits(v), 64) + " %"
+	return strconv.FormatFloat(100*v, 'f', percentDigits(v), 64) + "\u00a0%"
 }
 
 // percentDown is a lower bound: rounding never makes it better.
 func percentDown(v float64) string {
 	m := math.Pow10(2 + percentDigits(v))
-	return strconv.FormatFloat(math.Floor(v*m+1e-9)/m*100, 'f', percentDigits(v), 64) + " %"
+	return strconv.FormatFloat(math.Floor(v*m+1e-9)/m*100, 'f', percentDigits(v), 64) + "\u00a0%"
 }
 
 func percentDigits(v float64) int {

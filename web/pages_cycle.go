@@ -107,7 +107,7 @@ func (p *pages) cycle(w http.ResponseWriter, r *http.Request) error {
 	var env []float64
 	if rec.Sound != nil && page.Sound == rec.Sound.File {
 		var err error
-		env, err = p.envelope(r, id, page.Sound)
+		env, err = p.envelope(r, id, rec.Sound)
 		trouble("The sound", err)
 		if errors.Is(err, ErrNotFound) {
 			page.Sound = ""
@@ -242,11 +242,11 @@ func (p *pages) exchanges(r *http.Request, rec *rig.Record, name string) ([]exch
 
 // envelope is a recording's level, the peak of each stretch as a part of full
 // scale.
-func (p *pages) envelope(r *http.Request, cycle, name string) ([]float64, error) {
+func (p *pages) envelope(r *http.Request, cycle string, sound *rig.SoundRecord) ([]float64, error) {
 	if p.s.rig.Files == nil {
 		return nil, ErrNotFound
 	}
-	f, _, err := p.s.rig.Files.Open(r.Context(), cycle, name)
+	f, _, err := p.s.rig.Files.Open(r.Context(), cycle, sound.File)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (p *pages) envelope(r *http.Request, cycle, name string) ([]float64, error)
 	if err != nil {
 		return nil, err
 	}
-	n := wav.Samples()
+	n := int64((sound.To - sound.From).Seconds() * float64(wav.Rate()))
 	if n <= 0 || n > envelopeMost {
 		return nil, nil
 	}

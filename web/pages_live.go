@@ -36,7 +36,7 @@ func (p *pages) moment(b *Bench, m Moment) now {
 			}
 		}
 	}
-	n.Wires = wires(n.Relays)
+	n.Wires = wires(n.Moment)
 	n.Says = doingText(m)
 	n.Power = powerOf(n.Relays)
 	n.Holding = m.Doing == "hold"

@@ -25,8 +25,8 @@
     return Math.floor(h / 24) + ' d ' + (h % 24) + ' h';
   };
   const digits = (v) => (v === 0 || v === 1) ? 0 : (v > 0.999 || v < 0.001) ? 3 : 1;
-  const percent = (v) => (100 * v).toFixed(digits(v)) + ' %';
-  const percentDown = (v) => { const m = 10 ** (2 + digits(v)); return (Math.floor(v * m + 1e-9) / m * 100).toFixed(digits(v)) + ' %'; };
+  const percent = (v) => (100 * v).toFixed(digits(v)) + '\u00a0%';
+  const percentDown = (v) => { const m = 10 ** (2 + digits(v)); return (Math.floor(v * m + 1e-9) / m * 100).toFixed(digits(v)) + '\u00a0%'; };
   const clock = (iso) => { const t = new Date(iso), p = (n) => String(n).padStart(2, '0'); return `${t.getFullYear()}-${p(t.getMonth() + 1)}-${p(t.getDate())} ${p(t.getHours())}:${p(t.getMinutes())}:${p(t.getSeconds())}`; };
   const classOf = (c) => ({pass: 'pass', error: 'error', aborted: 'aborted', fail: c.attribution === 'proven' ? 'proven' : 'presumed'})[c.outcome] || 'running';
   const signs = {pass: '✓', proven: '✗', presumed: '?', error: '!', aborted: '–', running: '…'};
@@ -74,7 +74,7 @@
     last = m;
     skew = Date.now() - Date.parse(m.at);
     field(page, 'says', says(m)); field(page, 'step', m.step || ''); field(page, 'answers', m.answers); field(page, 'scenario', m.scenario || '');
-    field(page, 'network', known(m.network) ? (m.network ? 'reached' : 'DOWN') : 'no witness');
+    field(page, 'network', known(m.network) ? (m.network ? 'reached' : 'DOWN') : 'not told');
     for (const name of ['why', 'halted', 'claim']) {
       const el = $(`[data-f="${name}"]`, page);
       put(el, (name === 'claim' && m.claim ? 'Claim: ' : '') + (m[name] || ''));
@@ -85,11 +85,11 @@
     const beep = $('[data-f="beep"]', page);
     put(beep, m.beep ? m.beep + ' beep' : 'no beep');
     beep.dataset.beep = m.beep || '';
-    const t = m.tally, r = m.rate, judged = t.Cycles - t.Aborted;
-    field(page, 'rate', r ? percent(r.rate) : '–'); field(page, 'interval', r ? `95 %: ${percentDown(r.low)} to ${percent(r.high)}` : '');
+    const t = m.tally, r = m.rate, judged = t.cycles - t.aborted;
+    field(page, 'rate', r ? percent(r.rate) : '–'); field(page, 'interval', r ? `95\u00a0%: ${percentDown(r.low)} to ${percent(r.high)}` : '');
     field(page, 'judged', count(judged)); field(page, 'of', m.of ? 'of ' + count(m.of) : '');
-    field(page, 'fails', count(t.Proven + t.Presumed)); field(page, 'proven', `${count(t.Proven)} proven, ${count(t.Presumed)} presumed`);
-    field(page, 'errors', count(t.Errors)); field(page, 'aborted', count(t.Aborted) + ' aborted'); field(page, 'controls', `${count(t.ControlsHeld)} of ${count(t.Controls)}`);
+    field(page, 'fails', count(t.fail_proven + t.fail_presumed)); field(page, 'proven', `${count(t.fail_proven)} proven, ${count(t.fail_presumed)} presumed`);
+    field(page, 'errors', count(t.error)); field(page, 'aborted', count(t.aborted) + ' aborted'); field(page, 'controls', `${count(t.controls_held)} of ${count(t.controls)}`);
     field(page, 'eta', m.eta ? clock(m.eta) : '–'); field(page, 'percycle', m.per_cycle_ns ? span(m.per_cycle_ns) + ' a cycle' : '');
     const found = $('[data-f="findings"]', page), list = m.findings || [], text = list.map((f) => f.name + ': ' + f.detail);
     if (text.join('\n') !== found.dataset.has) {
@@ -113,9 +113,15 @@
     deadline();
   }
 
+  // What is switched, read and seen comes at moments of its own: only what
+  // contradicts itself for longer than that is told.
+  const since = new Map();
   function relays(page, all) {
     for (const r of all) {
-      const on = known(r.sense) ? r.sense : known(r.read) ? r.read : r.commanded, now = relayWord(r.role, on), no = differs(r);
+      const on = known(r.sense) ? r.sense : known(r.read) ? r.read : r.commanded, now = relayWord(r.role, on), contra = differs(r);
+      const had = since.get(r.name);
+      if (!had || had.text !== contra) since.set(r.name, {text: contra, at: Date.now()});
+      const no = contra && Date.now() - since.get(r.name).at >= 1500 ? contra : '';
       const row = $$('[data-relay]', page).find((el) => el.dataset.relay === r.name);
       if (!row) { location.reload(); return; } // another wiring than the page has
       field(row, 'now', now); field(row, 'said', onOff(r.commanded)); field(row, 'reads', onOff(r.read)); field(row, 'seen', onOff(r.sense));
@@ -142,7 +148,11 @@
     if (within > 0) { bar.max = within / 1e6; bar.value = Math.min(within, gone) / 1e6; }
     field(document, 'steptime', !m.step ? '' : within > 0 ? `${span(gone)} of at most ${span(within)}` : span(gone));
   }
-  setInterval(deadline, 250);
+  setInterval(() => {
+    deadline();
+    const page = $('[data-live]');
+    if (last && page) relays(page, last.relays || []);
+  }, 250);
 
   // ---- outcomes
   function mark(c) {
@@ -239,7 +249,7 @@
     } catch { return; } // the stream says that the rig is away
     for (const p of list) {
       const has = drawn.get(p.ID);
-      if (has && has.box.isConnected) { has.p = p; has.plot.setData(dataOf(p)); continue; }
+      if (has && has.box.isConnected) { has.p = p; has.plot.setData(dataOf(p)); describe(has); continue; }
       const fig = document.createElement('figure'), cap = document.createElement('figcaption'), name = document.createElement('b');
       fig.className = 'plot';
       name.textContent = p.Name;
@@ -248,10 +258,16 @@
       box.append(fig);
       const one = {p, box: fig};
       one.plot = plotOf(one, fig);
+      describe(one);
       drawn.set(p.ID, one);
     }
     box.dataset.drawn = String(list.length);
   }
+  const describe = (one) => { // who can't see the plot hears what is in it
+    const p = one.p, c = $('canvas', one.box), out = p.Values.filter((v) => isOut(p, v)).length;
+    c.setAttribute('role', 'img');
+    c.setAttribute('aria-label', `${p.Name} over the cycles: from ${Math.min(...p.Values)} to ${Math.max(...p.Values)} ${p.Unit}, ${out ? out + ' outside the limits' : 'none outside the limits'}; the table has the figures`);
+  };
   const isOut = (p, v) => p.Min !== undefined && v < p.Min || p.Max !== undefined && v > p.Max;
   const dataOf = (p) => [p.Cycles, p.Values, p.Values.map((v) => isOut(p, v) ? v : null)];
   function plotOf(one, fig) {
@@ -296,7 +312,7 @@
       hooks: {draw: [limits]},
     }, dataOf(one.p), fig);
   }
-  const redraw = () => { for (const one of drawn.values()) { one.plot.destroy(); one.plot = plotOf(one, one.box); } };
+  const redraw = () => { for (const one of drawn.values()) { one.plot.destroy(); one.plot = plotOf(one, one.box); describe(one); } };
   let wait = 0;
   addEventListener('resize', () => { clearTimeout(wait); wait = setTimeout(() => { for (const o of drawn.values()) o.plot.setSize({width: Math.max(240, o.box.clientWidth), height: 170}); }, 150); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);

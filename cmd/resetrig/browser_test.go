@@ -1,0 +1,524 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a condition in the browser may take: a computer whose
+// cores others use too is no failure.
+const patience = 60 * time.Second
+
+// shots is where the pictures go: RESETRIG_SCREENSHOTS, or a folder that is
+// deleted.
+func shots(t *testing.T) string {
+	dir := os.Getenv("RESETRIG_SCREENSHOTS")
+	if dir == "" {
+		return t.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// browser finds Debian's chromium. Without it the test is skipped, unless the
+// environment requires it: RESETRIG_REQUIRE=browser, or all.
+func browser(t *testing.T) string {
+	path, err := exec.LookPath("chromium")
+	if err == nil {
+		return path
+	}
+	for _, r := range strings.FieldsFunc(os.Getenv("RESETRIG_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' }) {
+		if r == "browser" || r == "all" {
+			t.Fatalf("RESETRIG_REQUIRE=%s, and there is no chromium; tools/setup.sh test installs it", r)
+		}
+	}
+	t.Skip("there is no chromium; tools/setup.sh test installs it")
+	return ""
+}
+
+// tab is a page in a browser, and everything that it complained of.
+type tab struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+	dir  string
+
+	mu       sync.Mutex
+	away     bool // the rig is away: that it cannot be reached is no complaint
+	expected []string
+	said     []string // complaints
+	hosts    map[string]bool
+}
+
+// openTab starts a browser with one page. It ends with the test.
+func openTab(t *testing.T, base string) *tab {
+	exe := browser(t)
+	profile := t.TempDir()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(exe), chromedp.UserDataDir(profile),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true))
+	if os.Geteuid() == 0 {
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, end := chromedp.NewExecAllocator(ctx, opts...)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	b := &tab{t: t, ctx: ctx, base: base, dir: shots(t), hosts: map[string]bool{}}
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser's own end
+		closeTab()
+		end()
+		stop()
+	})
+	if err := chromedp.Listen(ctx, b.event); err != nil {
+		t.Fatalf("start %s: %v", exe, err)
+	}
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, cdplog.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		if _, err := cdp.Call(ctx, t, runtime.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{})
+		return err
+	}))
+	b.size(1280, 900, false)
+	return b
+}
+
+func (b *tab) event(ev any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	complain := func(text string) {
+		if b.away && strings.Contains(text, "ERR_") {
+			return
+		}
+		for _, e := range b.expected {
+			if strings.Contains(text, e) {
+				return
+			}
+		}
+		b.said = append(b.said, text)
+	}
+	switch e := ev.(type) {
+	case *cdplog.EventEntryAdded:
+		if l := e.Entry.Level.String(); l == "error" || l == "warning" {
+			complain(fmt.Sprintf("log: %s %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL))
+		}
+	case *runtime.EventExceptionThrown:
+		text, _ := json.Marshal(e.ExceptionDetails)
+		complain("exception: " + string(text))
+	case *runtime.EventConsoleAPICalled:
+		if k := e.Type.String(); k == "error" || k == "warning" || k == "assert" {
+			text, _ := json.Marshal(e.Args)
+			complain("console: " + string(text))
+		}
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err == nil && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "ws" || u.Scheme == "wss") {
+			b.hosts[u.Host] = true
+		}
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *tab) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.base + path))
+}
+
+// js evaluates an expression in the page.
+func js[T any](b *tab, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// wait waits until an expression holds in the page.
+func (b *tab) wait(what, expression string) {
+	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); ; <-tick.C {
+		// While a page gives way to another there is nothing to ask.
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(end) {
+			b.shot("waited-in-vain")
+			b.t.Fatalf("waited in vain for %s: %s (%v)\npage: %s", what, expression, err, js[string](b, "location.pathname + ' ' + document.querySelector('main').innerText.slice(0, 1500)"))
+		}
+	}
+}
+
+// press clicks what a person would: an element that can be seen.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+func (b *tab) write(selector, text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+}
+
+func (b *tab) size(w, h int64, phone bool) {
+	b.t.Helper()
+	if phone {
+		b.do(chromedp.EmulateViewport(w, h, chromedp.EmulateMobile, chromedp.EmulateTouch))
+	} else {
+		b.do(chromedp.EmulateViewport(w, h))
+	}
+}
+
+func (b *tab) scheme(scheme string) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
+}
+
+// shot keeps a picture of the page: of what is seen, or of all.
+func (b *tab) shot(name string) {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.dir, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		b.t.Errorf("picture %s: %v", name, err)
+	}
+}
+
+func (b *tab) whole(name string) {
+	b.t.Helper()
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.dir, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		b.t.Errorf("picture %s: %v", name, err)
+	}
+}
+
+// sound checks what holds for every page: nothing to complain of, no other host,
+// a name for everything that can be operated, one main part and one heading, and
+// nothing wider than the window.
+func (b *tab) sound(page string) {
+	b.t.Helper()
+	type finding = string
+	for _, f := range js[[]finding](b, pageChecks) {
+		b.t.Errorf("%s: %s", page, f)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.said {
+		b.t.Errorf("%s: the browser says: %s", page, s)
+	}
+	b.said = nil
+	u, _ := url.Parse(b.base)
+	for h := range b.hosts {
+		if h != u.Host {
+			b.t.Errorf("%s: the page asked another host: %s", page, h)
+		}
+	}
+}
+
+// pageChecks gives what is wrong with a page: names, landmarks, width, contrast
+// (WCAG 2.2, 1.4.3: 4.5 to 1, and 3 to 1 for large text).
+const pageChecks = `(() => {
+  const out = [], seen = (e) => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length > 0;
+  const tell = (e) => e.outerHTML.slice(0, 120);
+  if (document.querySelectorAll('main').length !== 1) out.push('there is not one main part');
+  if (document.querySelectorAll('h1').length !== 1) out.push('there is not one heading of the first level');
+  if (!document.documentElement.lang) out.push('the page says no language');
+  if (document.documentElement.scrollWidth > innerWidth) out.push('the page is ' + document.documentElement.scrollWidth + ' px wide in a window of ' + innerWidth);
+  for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, progress, meter, audio, img, canvas, svg[role=img]')) {
+    if (!seen(e)) continue;
+    const labelled = (e.getAttribute('aria-labelledby') || '').split(/\s+/).map((id) => id && document.getElementById(id)?.textContent || '').join('');
+    const name = e.getAttribute('aria-label') || labelled || e.alt || [...(e.labels || [])].map((l) => l.textContent).join('') || (/^(A|BUTTON|SUMMARY)$/.test(e.tagName) ? e.textContent : '') || e.title;
+    if (e.tagName !== 'AUDIO' && !String(name).trim()) out.push('no name: ' + tell(e));
+  }
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  for (const id of new Set(ids.filter((v, i) => ids.indexOf(v) !== i))) out.push('an id is there twice: ' + id);
+  const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] === undefined ? 1 : m[3]]; };
+  const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
+  const back = (e) => { const layers = []; for (; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor)); return layers.reverse().reduce((under, l) => over(l, under), matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18, 1] : [255, 255, 255, 1]); };
+  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const told = new Set();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    if (!walk.currentNode.textContent.trim() || !seen(e) || e.closest('svg, .unseen, .skip, .uplot, noscript, option')) continue;
+    const s = getComputedStyle(e), under = back(e), text = over(parse(s.color), under);
+    const [a, b] = [light(under), light(text)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05);
+    const size = parseFloat(s.fontSize), large = size >= 24 || size >= 18.66 && Number(s.fontWeight) >= 700;
+    const key = s.color + under.join();
+    if (ratio < (large ? 3 : 4.5) && !told.has(key)) { told.add(key); out.push('contrast ' + ratio.toFixed(2) + ' to 1: ' + tell(e)); }
+  }
+  return out;
+})()`
+
+// dashboardAt is the address that a serving process has said.
+var dashboardAt = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
+
+// serveUp starts `resetrig serve` and waits for its address.
+func serveUp(t *testing.T, state, listen string, args ...string) (*process, string) {
+	t.Helper()
+	p := start(t, append([]string{"--state", state, "serve", "--listen", listen}, args...)...)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if at := dashboardAt.FindString(p.err.String() + p.out.String()); at != "" {
+			return p, at
+		}
+	}
+	t.Fatalf("resetrig serve does not say its address: %s%s", p.out, p.err)
+	return nil, ""
+}
+
+// browserBench is a bench whose recorder fails now and then, and which keeps the
+// evidence of it.
+const browserBench = `bench: lab-left
+dut: {model: imou-nvr-new}
+relays:
+  power: {min-off: 3s}
+  reset: {max-on: 40s}
+soak: {stop-after-fails: 0, stop-after-errors: 0, retries: 2}
+evidence: {keep: sampled, first: 2, every: 0}
+simulate:
+  model: imou-new
+  seed: 7
+  senses: [power, reset, network]
+  ear: true
+  faults:
+    - {name: no-beep, probability: 0.08}
+    - {name: reset-ignored, probability: 0.05}
+    - {name: power-open, probability: 0.04}
+`
+
+// TestDashboardInABrowser drives every page in Debian's chromium against a soak
+// that runs, as a person would: start, pause, go on, comment, acknowledge, stop,
+// emergency, and a server that goes away and comes back.
+func TestDashboardInABrowser(t *testing.T) {
+	browser(t)
+	dir := t.TempDir()
+	bench := filepath.Join(dir, "lab.yaml")
+	if err := os.WriteFile(bench, []byte(browserBench), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(dir, "state")
+	server, at := serveUp(t, state, "127.0.0.1:0", "--bench", bench)
+	b := openTab(t, at)
+
+	// The first page of a rig with one bench is that bench.
+	b.open("/")
+	b.wait("the bench's page", `location.pathname === '/live/lab-left'`)
+	b.wait("the stream", `document.body.dataset.stream === 'open'`)
+	b.sound("live, idle")
+	b.whole("live-idle")
+
+	// Another scenario has other parameters.
+	js[bool](b, `(() => { const s = document.querySelector('#scenario'); s.value = 'control-no-press'; s.dispatchEvent(new Event('change', {bubbles: true})); return true; })()`)
+	b.wait("the other scenario's parameters", `!document.getElementById('p.hold')`)
+	js[bool](b, `(() => { const s = document.querySelector('#scenario'); s.value = 'imou-hard-reset'; s.dispatchEvent(new Event('change', {bubbles: true})); return true; })()`)
+	b.wait("the scenario's parameters", `document.getElementById('p.hold')`)
+
+	// What is wrong with a wish is said where the person is.
+	b.expect("400 (Bad Request)")
+	b.press("form.start button.go")
+	b.wait("why it does not start", `document.querySelector('#said .bad')?.textContent.includes('no end')`)
+
+	// Start.
+	b.write("#cycles", "50000")
+	js[bool](b, `document.querySelector('input[name=control][value=control-no-press]').click() ?? true`)
+	b.write("#controls_every", "20")
+	b.write("#labels", `firmware=4.001 <script>alert(1)</script>`)
+	b.press("form.start button.go")
+	b.wait("a running cycle", `document.querySelector('.live [data-f=says]')?.textContent.startsWith('Runs')`)
+	b.wait("outcomes in the strip", `document.querySelectorAll('.live .strip a').length >= 12`)
+	b.wait("the sound", `Number(document.querySelector('#spectrum').dataset.rows) > 20`)
+	run := js[string](b, `document.querySelector('[data-v=run]').value`)
+	b.wait("a relay's state", `['powered', 'cut'].includes(document.querySelector('[data-relay=power] [data-f=now]').textContent)`)
+	b.sound("live, running")
+	b.whole("live")
+	b.scheme("dark")
+	b.sound("live, dark")
+	b.whole("live-dark")
+	b.size(360, 740, true)
+	b.open("/live/lab-left")
+	b.wait("the sound", `Number(document.querySelector('#spectrum').dataset.rows) > 20`)
+	b.sound("live, phone, dark")
+	b.whole("live-phone-dark")
+	b.scheme("light")
+	b.sound("live, phone")
+	b.shot("phone")
+	b.whole("live-phone")
+	b.size(1280, 900, false)
+
+	// Pause, and go on.
+	b.press(`form[action="/act/hold"] button`)
+	b.wait("the pause", `document.querySelector('.live [data-f=says]').textContent.startsWith('Holds')`)
+	b.wait("what was said", `document.querySelector('#said .good')`)
+	b.press(`form[action="/act/go-on"] button`)
+	b.wait("it to go on", `document.querySelector('.live [data-f=says]').textContent.startsWith('Runs')`)
+
+	// A run: its page follows by itself.
+	b.wait("a fail and an error", `document.querySelector('.strip .proven, .strip .presumed') && document.querySelector('.strip .error')`)
+	b.open("/runs")
+	b.sound("runs")
+	b.whole("runs")
+	b.open("/runs/" + run)
+	b.wait("the plots", `Number(document.querySelector('#plots').dataset.drawn) > 5`)
+	before := js[int](b, `Number(document.querySelector('#counts-all').textContent.replaceAll(',', ''))`)
+	b.wait("the page to follow", fmt.Sprintf(`Number(document.querySelector('#counts-all').textContent.replaceAll(',', '')) > %d`, before))
+	b.wait("still the plots", `document.querySelectorAll('.uplot').length > 5`)
+	b.sound("run")
+	if js[bool](b, `!!document.querySelector('main script')`) {
+		t.Error("a label's markup came into the page as markup")
+	}
+	b.shot("soak")
+	b.whole("run")
+	b.scheme("dark")
+	b.size(360, 740, true)
+	b.sound("run, phone, dark")
+	b.whole("run-phone-dark")
+	b.size(1280, 900, false)
+	b.scheme("light")
+
+	// A cycle that failed, and one that the rig could not tell.
+	failed := js[string](b, `[...document.querySelectorAll('#failures tbody a')].find((a) => a.closest('tr').textContent.includes('beep-missing')).getAttribute('href')`)
+	broken := js[string](b, `[...document.querySelectorAll('#failures tbody a')].find((a) => a.closest('tr').querySelector('.error'))?.getAttribute('href') ?? ''`)
+	b.open(failed)
+	b.wait("the chart", `document.querySelectorAll('svg.timeline .lrelay').length >= 2`)
+	b.wait("the sound's level", `document.querySelector('svg.timeline .level')`)
+	b.sound("cycle")
+	b.shot("cycle")
+	b.whole("cycle-whole")
+	b.press(`.zooms a:nth-of-type(3)`)
+	b.wait("the act alone", `document.querySelector('.zooms a[aria-current]').textContent === 'act'`)
+	b.write("#note", `pins cleaned <img src=x onerror="document.title='owned'">`)
+	b.press(`#notes button`)
+	b.wait("the comment", `document.querySelector('.notes .text')?.textContent.includes('<img src=x')`)
+	if js[bool](b, `document.title === 'owned' || !!document.querySelector('.notes img')`) {
+		t.Error("a comment's markup came into the page as markup")
+	}
+	b.sound("cycle with a comment")
+	b.size(360, 740, true)
+	b.scheme("dark")
+	b.sound("cycle, phone, dark")
+	b.whole("cycle-phone-dark")
+	b.scheme("light")
+	b.size(1280, 900, false)
+	if broken == "" {
+		t.Error("there is no error of the rig to acknowledge")
+	} else {
+		b.open(broken)
+		b.press(`button[formaction="/act/acknowledge"]`)
+		b.wait("the acknowledgement", `document.querySelector('.notes strong')?.textContent === 'acknowledged'`)
+		b.sound("cycle, acknowledged")
+	}
+
+	// Benches and who did what.
+	b.open("/benches")
+	b.sound("benches")
+	b.whole("benches")
+	b.open("/benches/lab-left")
+	b.sound("bench")
+	b.whole("bench")
+	b.open("/audit")
+	if n := js[int](b, `[...document.querySelectorAll('tbody th')].filter((e) => ['start', 'hold', 'go-on', 'comment'].includes(e.textContent)).length`); n < 4 {
+		t.Errorf("the audit log has %d of the actions", n)
+	}
+	b.sound("audit")
+	b.whole("audit")
+	b.expect("404 (Not Found)")
+	b.open("/cycles/no-such-cycle")
+	b.sound("no such cycle")
+
+	// Emergency: one click, no question.
+	b.open("/live/lab-left")
+	b.wait("the stream", `document.body.dataset.stream === 'open'`)
+	b.press(`form[action="/act/emergency"] button`)
+	b.wait("the end", `document.querySelector('.live [data-f=says]').textContent === 'Idle'`)
+	b.wait("what was said", `/\(\d+ ms\)/.test(document.querySelector('#said').textContent)`)
+	b.wait("no word of the power but that it is cut", `document.querySelector('[data-relay=power] [data-f=now]').textContent === 'cut'`)
+	b.sound("after the emergency")
+	b.shot("emergency")
+
+	// The server goes, and comes back at the same address: the page that stayed
+	// open says so, and follows without being loaded again.
+	js[bool](b, `window.same = true`)
+	b.setAway(true)
+	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait()
+	b.wait("the banner", `!document.querySelector('#away').hidden`)
+	b.shot("away")
+	listen := strings.TrimPrefix(at, "http://")
+	_, again := serveUp(t, state, listen, "--bench", bench)
+	if again != at {
+		t.Fatalf("it came back at %s, not at %s", again, at)
+	}
+	b.wait("the banner to go", `document.querySelector('#away').hidden && document.body.dataset.stream === 'open'`)
+	b.setAway(false)
+	if !js[bool](b, `window.same === true`) {
+		t.Error("the page was loaded again")
+	}
+	shown := js[string](b, `document.querySelector('.live .strip li:last-child a').getAttribute('href')`)
+
+	// Go on with that soak, in the same page's successor, and stop it.
+	b.open("/runs/" + run)
+	b.press(`form[action="/act/resume"] button`)
+	b.wait("the soak to go on", `location.pathname === '/live/lab-left' && document.querySelector('.live [data-f=says]')?.textContent.startsWith('Runs')`)
+	b.wait("new outcomes", fmt.Sprintf(`document.querySelector('.live .strip li:last-child a')?.getAttribute('href') > %q`, shown))
+	b.press(`.confirm summary`)
+	b.press(`form[action="/act/stop"] button`)
+	b.wait("the end", `document.querySelector('.live [data-f=says]').textContent === 'Idle'`)
+	b.sound("after the stop")
+}
+
+func (b *tab) setAway(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = away
+}
+
+// expect says what the browser's console will be told by a request that is
+// refused: that the answer is no 200.
+func (b *tab) expect(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expected = append(b.expected, text)
+}

@@ -166,7 +166,7 @@ its default state.
 	for _, c := range []*cobra.Command{
 		a.demoCommand(), a.runCommand(), a.soakCommand(), a.sweepCommand(), a.checkCommand(), a.listenCommand(), a.calibrateCommand(),
 		a.nvrCommand(), a.simCommand(), a.safeCommand(),
-		a.listCommand(), a.reportCommand(), a.compareCommand(), a.storeCommand(), a.serviceCommand(), a.serveCommand(),
+		a.listCommand(), a.statusCommand(), a.reportCommand(), a.compareCommand(), a.storeCommand(), a.serviceCommand(), a.serveCommand(),
 		a.scenariosCommand(), a.schemaCommand(), a.versionCommand(), a.manCommand(),
 	} {
 		root.AddCommand(c)

@@ -1,7 +1,8 @@
 // Package store keeps results: one SQLite database with every run, every cycle
 // begun and every record committed, the relays' life account, the ledger of
-// refused logins, what waits to be told to the outside and what a person asks
-// of a running soak, and beside it the vault with the DUTs' passwords.
+// refused logins, what waits to be told to the outside, what a person asks of a
+// running soak, who did and said what, and beside it the cycles' evidence by its
+// content, and the vault with the DUTs' passwords.
 //
 // It knows how a record becomes durable (one transaction, write-ahead log,
 // synchronous FULL: on the disk when Commit returns), that a record is written

@@ -50,7 +50,8 @@ common() {
   CGO_ENABLED=0 build -o "$work/resetrig" ./cmd/resetrig
   # The program must find nothing of whoever builds.
   resetrig() { env -i HOME=/nonexistent PATH=/usr/bin:/bin SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" "$work/resetrig" "$@"; }
-  resetrig service template >"$c/usr/lib/systemd/system/resetrig@.service"
+  resetrig service template bench >"$c/usr/lib/systemd/system/resetrig@.service"
+  resetrig service template dashboard >"$c/usr/lib/systemd/system/resetrig-serve.service"
   resetrig man "$c/usr/share/man/man1"
   gzip -9n "$c"/usr/share/man/man1/*.1
   resetrig completion bash >"$c/usr/share/bash-completion/completions/resetrig"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,8 @@ import (
 )
 
 func (a *app) safeCommand() *cobra.Command {
-	var bench string
-	var cutPower bool
+	var benches []string
+	var cutPower, unlessHeld bool
 	c := &cobra.Command{
 		Use:   "safe --bench F",
 		Short: "Every relay to its safe state, now",
@@ -24,61 +25,81 @@ systemd runs it after any death of the service (ExecStopPost).
 ` + exitTable,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if bench == "" {
+			if len(benches) == 0 && !unlessHeld {
 				return usage(fmt.Errorf("safe: --bench is missing: the simulated bench has no relays outside its process"))
 			}
-			// A signal must not keep it from its work: it ends by itself.
-			ctx := context.Background()
-			w, err := a.wireToSafe(bench)
-			if err != nil {
-				return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: nothing was switched: cut the power of the bench by hand: %w", err)}
-			}
-			if cutPower {
-				for i := range w.bench.Specs {
-					w.bench.Specs[i].Safe = rig.SafeOff
+			var all error
+			for _, bench := range benches {
+				if unlessHeld && a.held(bench) {
+					continue
 				}
+				all = errors.Join(all, a.makeSafe(bench, cutPower))
 			}
-			count := newWear(w.bench)
-			err = w.bench.Arm(ctx, func(context.Context, *rig.Armed) error { return nil })
-			// The lines are safe, or are not: the books come after that.
-			defer a.bookSwitchings(ctx, count, w.cfg.Name)
-			if cerr := w.close(); err == nil && cerr != nil {
-				err = &exit{exitUnsafe, cerr}
-			}
-			if err != nil {
-				return err
-			}
-			for _, s := range w.bench.Specs {
-				state := "off"
-				if s.Safe == rig.SafeKeep && s.Role != rig.RolePress {
-					state = "kept as it was"
-				}
-				fmt.Fprintf(a.out, "%s: %s\n", s.Name, state)
-				if r, ok := w.cfg.Relays.Named(s.Name); ok && r.Contact == "nc" && state == "off" && s.Role == rig.RolePower {
-					fmt.Fprintf(a.err, "resetrig: relay %s is wired normally closed: a kernel that releases the line now closes it again; cut the supply by hand\n", s.Name)
-				}
-			}
-			return nil
+			return all
 		},
 	}
-	c.Flags().StringVar(&bench, "bench", "", "bench file")
+	c.Flags().StringArrayVar(&benches, "bench", nil, "bench file, may be repeated")
 	c.Flags().BoolVar(&cutPower, "cut", false, "take the power away too")
+	c.Flags().BoolVar(&unlessHeld, "unless-held", false, "leave a bench alone that another resetrig has, and no --bench is no error")
 	return c
+}
+
+// held reports whether another program has the bench, and so keeps it safe.
+// It asks for the lines, the microphone and the DUT, and gives them back.
+func (a *app) held(bench string) bool {
+	cfg, err := readToSafe(bench)
+	if err != nil {
+		return false // not known: it is made safe
+	}
+	unlock, err := lockBench(cfg)
+	if err != nil {
+		fmt.Fprintf(a.err, "resetrig: left alone: %v\n", err)
+		return true
+	}
+	unlock()
+	return false
+}
+
+func (a *app) makeSafe(bench string, cutPower bool) error {
+	// A signal must not keep it from its work: it ends by itself.
+	ctx := context.Background()
+	w, err := a.wireToSafe(bench)
+	if err != nil {
+		return &exit{exitUnsafe, fmt.Errorf("SAFE STATE NOT REACHED: nothing was switched: cut the power of the bench by hand: %w", err)}
+	}
+	if cutPower {
+		for i := range w.bench.Specs {
+			w.bench.Specs[i].Safe = rig.SafeOff
+		}
+	}
+	count := newWear(w.bench)
+	err = w.bench.Arm(ctx, func(context.Context, *rig.Armed) error { return nil })
+	// The lines are safe, or are not: the books come after that.
+	defer a.bookSwitchings(ctx, count, w.cfg.Name)
+	if cerr := w.close(); err == nil && cerr != nil {
+		err = &exit{exitUnsafe, cerr}
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range w.bench.Specs {
+		state := "off"
+		if s.Safe == rig.SafeKeep && s.Role != rig.RolePress {
+			state = "kept as it was"
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", s.Name, state)
+		if r, ok := w.cfg.Relays.Named(s.Name); ok && r.Contact == "nc" && state == "off" && s.Role == rig.RolePower {
+			fmt.Fprintf(a.err, "resetrig: relay %s is wired normally closed: a kernel that releases the line now closes it again; cut the supply by hand\n", s.Name)
+		}
+	}
+	return nil
 }
 
 // wireToSafe opens the relays of a bench and as much else as can be had. It runs
 // after a death, from a supervisor, where no password is in the environment and
 // any other file may be broken: only what names the relays must be right.
 func (a *app) wireToSafe(bench string) (*wiring, error) {
-	data, err := config.ReadFile(bench)
-	if err != nil {
-		return nil, err
-	}
-	env := config.Env{
-		Lookup:   func(string) (string, bool) { return "unneeded", true },
-		ReadFile: func(string) ([]byte, error) { return []byte("unneeded"), nil },
-	}
-	cfg, err := config.LoadBench(bench, data, env)
+	cfg, err := readToSafe(bench)
 	if err != nil {
 		return nil, err
 	}
@@ -91,4 +112,16 @@ func (a *app) wireToSafe(bench string) (*wiring, error) {
 		w, err = a.wire(cfg, model, parts{relays: true})
 	}
 	return w, err
+}
+
+// readToSafe reads a bench file where no secret is at hand.
+func readToSafe(bench string) (*config.Bench, error) {
+	data, err := config.ReadFile(bench)
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadBench(bench, data, config.Env{
+		Lookup:   func(string) (string, bool) { return "unneeded", true },
+		ReadFile: func(string) ([]byte, error) { return []byte("unneeded"), nil },
+	})
 }

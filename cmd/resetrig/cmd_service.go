@@ -19,8 +19,12 @@ var unitText string
 
 // unit is what differs between the services of two benches.
 type unit struct {
-	Name, Bench, File  string
+	About              []string // the first lines: what the unit is
+	Description, Page  string   // Page: the man page of the command, where it is installed
+	Name, File         string
 	Program, State     string
+	Start, Safe        string // arguments of the program, and of its safe after any end
+	Final              string // exit codes after which it is not started again
 	User, Groups, Home string
 	Env                []string // files of the service's environment
 	Watchdog           string
@@ -74,12 +78,13 @@ environment stand in /etc/resetrig/NAME.env.`,
 	f.StringVar(&u.root, "root", "/", "folder to install into, for packages and images")
 	f.BoolVar(&show, "print", false, "print the unit instead of writing it")
 	c.AddCommand(install, &cobra.Command{
-		Use:    "template",
-		Short:  "Print the unit that packages install: resetrig@NAME for /etc/resetrig/NAME.yaml",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			text, err := packagedUnit().text()
+		Use:       "template bench|dashboard",
+		Short:     "Print a unit that packages install: resetrig@NAME for /etc/resetrig/NAME.yaml, or resetrig-serve",
+		Hidden:    true,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"bench", "dashboard"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := packagedUnit(args[0]).text()
 			if err == nil {
 				_, err = fmt.Fprint(a.out, text)
 			}
@@ -89,14 +94,37 @@ environment stand in /etc/resetrig/NAME.env.`,
 	return c
 }
 
-// packagedUnit is the template unit of the package, whose maintainer scripts
-// make the user and its groups. %i is what systemd puts in: NAME of resetrig@NAME.
-func packagedUnit() unit {
-	return unit{
-		Name: "resetrig@", Bench: "%i", File: "/etc/resetrig/%i.yaml",
-		Program: "/usr/bin/resetrig", State: systemState, User: "resetrig", Home: "yes", Watchdog: watchdogTime,
-		Env: []string{"/etc/resetrig/resetrig.env", "/etc/resetrig/%i.env"},
+// forBench makes it the unit that goes on with a bench's soaks.
+func (u *unit) forBench(name, file string) {
+	u.About = []string{
+		"Made by `resetrig service`. It goes on with the bench's newest soak that has",
+		"something left of its plan: `resetrig soak … --enqueue` puts one there.",
 	}
+	u.Description, u.File = "resetrig on "+name, file
+	u.Start, u.Safe = "soak --resume --bench "+file, "--bench "+file
+	u.Final = "1 3 4 5"
+}
+
+// packagedUnit is a unit of the package, whose maintainer scripts make the user
+// and its groups. %i is what systemd puts in: NAME of resetrig@NAME.
+func packagedUnit(kind string) unit {
+	u := unit{Name: "resetrig@", Program: "/usr/bin/resetrig", State: systemState, User: "resetrig", Home: "yes", Watchdog: watchdogTime}
+	if kind == "bench" {
+		u.forBench("%i", "/etc/resetrig/%i.yaml")
+		u.Page = "soak"
+		u.Env = []string{"/etc/resetrig/resetrig.env", "/etc/resetrig/%i.env"}
+		return u
+	}
+	u.About = []string{
+		"Made by `resetrig service`. The dashboard: http://127.0.0.1:8090 unless",
+		"/etc/default/resetrig-serve says otherwise.",
+	}
+	u.Name, u.Description, u.Page = "resetrig-serve", "Dashboard of the resetrig benches", "serve"
+	u.Env = []string{"/etc/resetrig/resetrig.env", "/etc/default/resetrig-serve"}
+	// A bench that a service of its own has is left to it.
+	u.Start, u.Safe = "serve $BENCHES $OPTIONS", "--unless-held $BENCHES"
+	u.Final = "2 4 5" // a dashboard that broke is started again
+	return u
 }
 
 // text fills the unit in.
@@ -130,7 +158,8 @@ func (a *app) unitOf(u *unit, bench string) (string, error) {
 	if u.Program, err = os.Executable(); err != nil {
 		return "", rigError(err)
 	}
-	u.Bench, u.State, u.Home = cfg.Name, systemState, "yes"
+	u.State, u.Home = systemState, "yes"
+	u.forBench(cfg.Name, u.File)
 	if u.Name == "" {
 		u.Name = "resetrig-" + cfg.Name
 	}

@@ -17,7 +17,7 @@ func TestPackagedUnit(t *testing.T) {
 	a := testApp(t)
 	var out strings.Builder
 	a.out = &out
-	if code := a.execute(t.Context(), []string{"service", "template"}); code != 0 {
+	if code := a.execute(t.Context(), []string{"service", "template", "bench"}); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 	for _, want := range []string{
@@ -81,5 +81,55 @@ func TestManPages(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
 	if code := a.execute(t.Context(), []string{"man", dir}); code != exitUsage {
 		t.Errorf("a date that is none: exit code %d", code)
+	}
+}
+
+// The dashboard's unit leaves a bench alone that another program has: what it
+// would switch is in the middle of a cycle.
+func TestSafeUnlessHeld(t *testing.T) {
+	a := testApp(t)
+	var out, errs strings.Builder
+	a.out, a.err = &out, &errs
+	if code := a.execute(t.Context(), []string{"service", "template", "dashboard"}); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, want := range []string{
+		"ExecStart=/usr/bin/resetrig --state /var/lib/resetrig serve $BENCHES $OPTIONS\n",
+		"ExecStopPost=/usr/bin/resetrig --state /var/lib/resetrig safe --unless-held $BENCHES\n",
+		"EnvironmentFile=-/etc/default/resetrig-serve\n", "Type=notify\n", "User=resetrig\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the unit does not say %q", want)
+		}
+	}
+	bench := filepath.Join(t.TempDir(), "lab.yaml")
+	text := "bench: lab-held\ndut: {model: imou-nvr-new, serial: 4F0A2B1PAZ00009, url: http://127.0.0.1:9, login: {user: admin, password: \"${NO_SUCH_VARIABLE}\"}}\n" +
+		"relays:\n  power: {pin: gpiochip977:23, active: high}\n  reset: {pin: gpiochip977:24, active: high, max-on: 40s}\n"
+	if err := os.WriteFile(bench, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := readToSafe(bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lockBench(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := a.execute(t.Context(), []string{"safe", "--unless-held", "--bench", bench}); code != 0 || !strings.Contains(errs.String(), "left alone") {
+		t.Errorf("a bench that is held: exit code %d, %s", code, errs.String())
+	}
+	if code := a.execute(t.Context(), []string{"safe", "--bench", bench}); code != exitUnsafe {
+		t.Errorf("without the flag, lines that do not exist: exit code %d", code)
+	}
+	unlock()
+	if code := a.execute(t.Context(), []string{"safe", "--unless-held", "--bench", bench}); code != exitUnsafe {
+		t.Errorf("a bench that nobody has: exit code %d", code)
+	}
+	if code := a.execute(t.Context(), []string{"safe", "--unless-held"}); code != 0 {
+		t.Errorf("no bench: exit code %d", code)
+	}
+	if code := a.execute(t.Context(), []string{"safe"}); code != exitUsage {
+		t.Errorf("no bench and no flag: exit code %d", code)
 	}
 }

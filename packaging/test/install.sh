@@ -24,8 +24,10 @@ done
 [ "$(getent passwd resetrig | cut -d: -f6-7)" = /var/lib/resetrig:/usr/sbin/nologin ] || wrong "the user: $(getent passwd resetrig)"
 [ -z "$(find /etc/systemd -name 'resetrig*')" ] || wrong "a service is enabled: $(find /etc/systemd -name 'resetrig*')"
 must "no file differs from the package" dpkg --verify resetrig
-must "conffile" grep -q "^ /etc/resetrig/resetrig.env " <(dpkg-query -W -f '${Conffiles}\n' resetrig)
-must "the unit is one that systemd takes" systemd-analyze verify /usr/lib/systemd/system/resetrig@.service
+for f in /etc/resetrig/resetrig.env /etc/default/resetrig-serve; do
+  must "conffile" grep -q "^ $f " <(dpkg-query -W -f '${Conffiles}\n' resetrig)
+done
+must "the units are such that systemd takes them" systemd-analyze --man=no verify /usr/lib/systemd/system/resetrig@.service /usr/lib/systemd/system/resetrig-serve.service
 must "the microphone's program finds its libraries" /usr/lib/resetrig/resetrig-mic --version
 [ "$(resetrig version | cut -d' ' -f2)" = "$(/usr/lib/resetrig/resetrig-mic --version | grep -o "$(resetrig version | cut -d' ' -f2)" | head -n 1)" ] ||
   wrong "resetrig and resetrig-mic are of two versions: $(resetrig version), $(/usr/lib/resetrig/resetrig-mic --version 2>&1)"

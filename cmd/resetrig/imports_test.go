@@ -48,6 +48,7 @@ var testsMay = map[string][]string{
 	"audio":  {"pcm/synth", "pcm/corpus", "audio/audiotest"},
 	"config": {"examples", "testdata"},
 	"report": {"report/reporttest"},
+	"web":    {"web/access/accesstest"},
 }
 
 func TestImportRules(t *testing.T) {

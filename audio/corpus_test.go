@@ -145,20 +145,28 @@ func TestFaintToneHidesNoBeep(t *testing.T) {
 	t.Errorf("want %+v%s", c.Long[0], describe(events, nil))
 }
 
-// TestBabbleWithoutAProfile: three minutes of four voices at once hold no long
-// beep. The rate of a day is in docs/detector.md.
-func TestBabbleWithoutAProfile(t *testing.T) {
-	d, err := audio.NewDetector(rate, audio.Profile{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	noise := corpus.Noise("babble", 1000)
-	x := make([]float32, rate)
-	for range 180 {
-		noise(x)
-		d.Process(x, func(e audio.Event) {
-			if e.Long {
-				t.Errorf("a beep in babble: %+v", e)
+// TestVoicesAndMusic hold no long beep, four voices at once not even without a
+// profile. The rates of a day are in docs/detector.md.
+func TestVoicesAndMusic(t *testing.T) {
+	for _, c := range []struct {
+		kind    string
+		profile audio.Profile
+		seconds int
+	}{{"babble", audio.Profile{}, 180}, {"music", audio.Profile{FrequencyHz: corpus.FrequencyHz}, 240}} {
+		t.Run(c.kind, func(t *testing.T) {
+			d, err := audio.NewDetector(rate, c.profile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			noise := corpus.Noise(c.kind, 1000)
+			x := make([]float32, 3200) // whoever asks for other lengths hears other noise
+			for range 5 * c.seconds {
+				noise(x)
+				d.Process(x, func(e audio.Event) {
+					if e.Long {
+						t.Errorf("a beep: %+v", e)
+					}
+				})
 			}
 		})
 	}

@@ -27,13 +27,15 @@ const (
 	leastEnergy = 30.0  // C/N0 times length: 15 dB for a short one
 	leastRise   = 4.0   // 6 dB
 	maxWander   = 0.0015
-	// leastCoherence: a swing of ±15 Hz leaves less, a tone 5 dB under the beep
-	// beside it leaves three quarters.
-	leastCoherence = 0.5
-	maxGlide       = 0.004 // of the frequency, a second
-	pitchGate      = 0.025
-	levelBelow     = 9.5
-	levelAbove     = 12.0
+	// leastCoherence: a swing of ±12 Hz leaves less, a tone 5 dB under the beep
+	// beside it leaves three quarters. Where another tone is known to sound
+	// beside, it takes its share: then only one of ±15 Hz is told.
+	leastCoherence   = 0.65
+	crowdedCoherence = 0.5
+	maxGlide         = 0.004 // of the frequency, a second
+	pitchGate        = 0.025
+	levelBelow       = 9.5
+	levelAbove       = 12.0
 )
 
 // judge asks every gate; "" is a beep.
@@ -78,9 +80,13 @@ func steady(t *track, m measured, cn0 float64) RefusalReason {
 	}
 	// A segment's phase is uncertain by 1/√(2·C/N0·T); so is the wander.
 	noise := 1 / math.Sqrt(2*cn0*segSeconds) * math.Sqrt2 / (2 * math.Pi * segSeconds)
+	least := leastCoherence
+	if m.crowded {
+		least = crowdedCoherence
+	}
 	slope := noise / (m.seconds * math.Sqrt(m.seconds/segSeconds)) * 3
 	switch {
-	case m.wander > maxWander*t.hz+1.5*noise || cn0 > 400 && m.coherence < leastCoherence:
+	case m.wander > maxWander*t.hz+1.5*noise || cn0 > 400 && m.coherence < least:
 		return Unsteady
 	case math.Abs(m.glide) > maxGlide*t.hz/max(m.seconds, 0.5)+3*slope:
 		return Glides

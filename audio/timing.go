@@ -58,6 +58,7 @@ type measured struct {
 	glide          float64 // Hz a second
 	thirds         [3]float64
 	coherence      float64 // share of the power that is one sine within 48 ms
+	crowded        bool    // another tone sounds beside it
 	spread         float64 // upper over lower quartile of the power
 	rise           float64 // sample from which it is 6 dB louder than at first, or 0
 	gapFrom, gapTo float64 // samples; the first gap, if gapTo > 0
@@ -146,10 +147,11 @@ func (d *Detector) measure(from, to, hz, n0 float64) measured {
 	}
 	m.seconds = float64(n*block) / workRate
 	d.demodulate(first, n, hz)
-	switch crowded := d.crowded(hz); {
-	case crowded && n >= 3*segment:
+	m.crowded = d.crowded(hz)
+	switch {
+	case m.crowded && n >= 3*segment:
 		d.tune(&m, s.pull(segment)) // wide sums would be pulled to the neighbour
-	case crowded:
+	case m.crowded:
 	case n >= 12:
 		d.tune(&m, s.pull(1))
 		d.tune(&m, s.pull(4))

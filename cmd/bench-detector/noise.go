@@ -62,21 +62,21 @@ func (t *tail) from(statistic float64) int {
 	return n
 }
 
-// ears are two detectors in one room: one that knows nothing, one that knows
-// the frequency.
+// ears are detectors in one room: one that knows nothing, one that knows the
+// frequency, one that knows the level as well.
 type ears struct {
-	detector [2]*audio.Detector
-	tail     [2]tail
-	long     [2]map[int]bool
+	detector [3]*audio.Detector
+	tail     [3]tail
+	long     [3]map[int]bool
 	at       float64
 }
 
-var earProfiles = [2]audio.Profile{{}, {FrequencyHz: corpus.FrequencyHz}}
+var earProfiles = [3]audio.Profile{{}, {FrequencyHz: corpus.FrequencyHz}, {FrequencyHz: corpus.FrequencyHz, LevelDBFS: corpus.LevelDBFS}}
 
 // earNames and earBands: the band is that in which the detector may find a beep.
 var (
-	earNames = [2]string{"none", "±2.5 %"}
-	earBands = [2]float64{4800, 0.05 * corpus.FrequencyHz}
+	earNames = [3]string{"none", "±2.5 %", "±2.5 %, level"}
+	earBands = [3]float64{4800, 0.05 * corpus.FrequencyHz, 0.05 * corpus.FrequencyHz}
 )
 
 func newEars(sampleRate int) (*ears, error) {
@@ -180,7 +180,7 @@ func (t *tail) print(b *bench, name string, k int) {
 // whiteTail decides whether the threshold is what it is said to be.
 func (b *bench) whiteTail(t *tail) {
 	fit := t.fit(20)
-	for k, band := range earBands {
+	for k, band := range earBands[:2] {
 		threshold := audio.StatisticFor(band)
 		// White noise is the same everywhere in the band: the wide band's tail,
 		// by its share, is the narrow one's.

@@ -385,14 +385,14 @@ func TestServedSoakFromStartToEnd(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	s := startServe(t, state)
 	page := stream(t, s.url, "")
-	run := s.begin("simulated", `{"scenario":"imou-hard-reset","cycles":60,"params":{"beep":"expected"},"labels":{"ticket":"NVR-12"},"controls":["control-no-press"],"controls_every":20}`)
+	run := s.begin("simulated", `{"scenario":"imou-hard-reset","cycles":40,"params":{"beep":"expected"},"labels":{"ticket":"NVR-12"},"controls":["control-no-press"],"controls_every":10}`)
 	s.until("cycles on the page", func() bool { seqs, _ := page.seen(); return len(seqs) > 4 })
 	if code := s.call("POST", "/api/v1/runs/"+run+"/hold", "", nil); code != http.StatusAccepted {
 		t.Errorf("hold: %d", code)
 	}
 	s.until("held", func() bool { return s.moment("simulated").Doing == "hold" })
 	held := s.run(run).First.All()
-	if m := s.moment("simulated"); m.Why != "on request" || m.Run != run || !m.Simulated || m.Of != 60 {
+	if m := s.moment("simulated"); m.Why != "on request" || m.Run != run || !m.Simulated || m.Of != 40 {
 		t.Errorf("held: %+v", m)
 	}
 	time.Sleep(300 * time.Millisecond)
@@ -435,7 +435,7 @@ func TestServedSoakFromStartToEnd(t *testing.T) {
 		t.Errorf("resumed anyway: %d", code)
 	}
 	s.until("done", func() bool { return s.run(run).State == "ended" && s.moment("simulated").Doing == "idle" })
-	if st := s.run(run); st.Exit != exitPass || st.First.Pass != 60 {
+	if st := s.run(run); st.Exit != exitPass || st.First.Pass != 40 {
 		t.Errorf("at the end: %+v", st)
 	}
 	db := openDB(t, state)

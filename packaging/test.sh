@@ -13,7 +13,7 @@ cache=${RESETRIG_VIRTUAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/resetrig/virtual
 
 # The part that is root's, in a mount namespace of its own.
 inside() {
-  local work=$1 old new code=0
+  local work=$1 old new
   old=$(basename "$work"/old/*.deb) new=$(basename "$work"/new/*.deb)
   # nspawn wants a /run of its own; the root in memory goes with the namespace.
   mount -t tmpfs tmpfs /run
@@ -25,8 +25,8 @@ inside() {
   # Unified whatever this machine has: what a Debian of today boots with.
   export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
   local nspawn=(systemd-nspawn -q --keep-unit --register=no --private-network --resolv-conf=off --timezone=off --console=pipe -D /run/debian)
-  timeout 300 "${nspawn[@]}" --as-pid2 bash /packtest/install.sh "/packtest/$old" "/packtest/$new" </dev/null || code=1
-  [ -e /run/debian/packtest/installed ] || die "the package does not install as it must: see above"
+  timeout 300 "${nspawn[@]}" --as-pid2 bash /packtest/install.sh "/packtest/$old" "/packtest/$new" </dev/null || true
+  holds installed || die "the package does not install as it must: see above"
   say "installed, upgraded, removed, purged after $SECONDS s"
 
   cat >/run/debian/etc/systemd/system/packtest.service <<END
@@ -50,13 +50,15 @@ END
     timeout 300 "${nspawn[@]}" --boot >"$work/console" 2>&1 </dev/null || ended=$?
   done
   cat /run/debian/packtest/log
-  tail -n 80 /run/debian/packtest/log | grep -qx '0 failed' || {
+  holds booted || {
     [ -s /run/debian/packtest/log ] || tail -n 40 "$work/console"
     die "under systemd it does not hold (nspawn ended with $ended): see above"
   }
   say "booted twice under systemd after $SECONDS s"
-  return "$code"
 }
+
+# holds FILE: a script came to its end, and found nothing wrong.
+holds() { [ -e "/run/debian/packtest/$1" ] && [ ! -e /run/debian/packtest/failures ]; }
 
 if [ "${1:-}" = inside ]; then
   inside "$2"

@@ -12,7 +12,8 @@ run() { resetrig list --json | sed -n 's/.*"id":"\([^"]*\)".*/\1/p'; }
 # committed prints the number of the last cycle of the soak.
 committed() { resetrig report "$(run)" --format csv | tail -n 1 | cut -d, -f3; }
 beyond() { [ "$(committed)" -gt "$1" ]; }
-active() { [ "$(show ActiveState)" = active ] && [ "$(show MainPID)" != "${1:-0}" ]; }
+# active [PID] is another process than that one; for a moment after a death there is none.
+active() { [ "$(show ActiveState)" = active ] && ! [[ " 0 ${1:-0} " == *" $(show MainPID) "* ]]; }
 # Every cycle once, in order, none left out; no more interrupted than deaths, and
 # nothing but passes beside those.
 books() {
@@ -25,8 +26,8 @@ books() {
 }
 safes() { journalctl -q -o cat -u "$unit" | grep -c '^reset: off'; }
 finish() {
-  echo "$failed failed"
-  [ "$failed" -ne 0 ] && journalctl -q -o short-monotonic -u "$unit" | tail -n 60
+  [ "$(failures)" -eq 0 ] || journalctl -q -o short-monotonic -u "$unit" | tail -n 60
+  touch /packtest/booted
   systemctl --no-block poweroff
   exit
 }
@@ -36,6 +37,8 @@ if [ ! -e /packtest/rebooted ]; then
   # Times of the unit that would make the test long; the package's are 180 s and 10 s.
   mkdir -p /etc/systemd/system/resetrig@.service.d
   printf '[Service]\nWatchdogSec=5\nRestartSec=1\n' >/etc/systemd/system/resetrig@.service.d/quick.conf
+  mkdir /etc/systemd/system/resetrig-serve.service.d
+  cp /etc/systemd/system/resetrig@.service.d/quick.conf /etc/systemd/system/resetrig-serve.service.d/
   cp /usr/share/doc/resetrig/examples/benches/simulated.yaml /etc/resetrig/lab.yaml
   must "enqueue" resetrig soak imou-hard-reset --cycles 1000000 --bench /etc/resetrig/lab.yaml --enqueue
   [ -z "$(find /var/lib/resetrig ! -user resetrig)" ] || wrong "root has left: $(find /var/lib/resetrig ! -user resetrig -ls)"
@@ -89,10 +92,25 @@ waits 60 "it goes on" beyond $((before + 5))
 must "one soak" test "$(run | wc -l)" = 1
 must "exact cycles" books 4; cat /tmp/said
 
-step "remove under it"
+step "the dashboard, beside the soak's service"
+page() { exec 3<>/dev/tcp/127.0.0.1/8090 && printf 'GET /%s HTTP/1.0\r\nHost: 127.0.0.1:8090\r\n\r\n' "$1" >&3 && head -n 1 <&3 | grep -q ' 200 '; }
+never "it runs though nobody started it" systemctl -q is-active resetrig-serve
+sed -i 's|^BENCHES=.*|BENCHES="--bench /etc/resetrig/lab.yaml"|' /etc/default/resetrig-serve
+must "READY" timeout 60 systemctl start resetrig-serve
+[ "$(systemctl show -P User resetrig-serve)" = resetrig ] || wrong "it runs as $(systemctl show -P User resetrig-serve)"
+echo "   STATUS: $(systemctl show -P StatusText resetrig-serve)"
+waits 20 "it says that it is well" page healthz
+pid=$(systemctl show -P MainPID resetrig-serve) before=$(committed)
+kill -9 "$pid"
+again() { active && [ "$(systemctl show -P MainPID resetrig-serve)" -gt 0 ] && [ "$(systemctl show -P MainPID resetrig-serve)" != "$pid" ] && page healthz; }
+waits 60 "after kill -9 it is there again" again
+waits 60 "the soak goes on beside it" beyond $((before + 5))
+must "the same soak, and nothing aborted" books 4; cat /tmp/said
+
+step "remove under them"
 safe=$(safes)
 must "remove" dpkg -r resetrig
-never "it still runs" pgrep -x resetrig
+never "something still runs" pgrep -x resetrig
 [ "$(safes)" -gt "$safe" ] || wrong "safe did not run last"
 must "install again" dpkg -i "$new"
 must "nothing runs that nobody started" test "$(show ActiveState)" != active

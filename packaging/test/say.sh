@@ -4,9 +4,10 @@
 #   must WORDS COMMAND…   the command must end well, or the test fails with these words
 #   never WORDS COMMAND…  it must end badly
 #   waits SECONDS WORDS COMMAND…  it must end well within so many seconds
-failed=0
+# What failed is counted in a file, since a reboot lies between.
 step() { echo "== $*"; }
-wrong() { echo "FAIL $*"; failed=$((failed + 1)); }
+wrong() { echo "FAIL $*"; echo "$*" >>/packtest/failures; }
+failures() { cat /packtest/failures 2>/dev/null | wc -l; }
 must() { local what=$1; shift; "$@" >/tmp/said 2>&1 || { wrong "$what: $*"; tail -n 20 /tmp/said; }; }
 never() { local what=$1; shift; ! "$@" >/tmp/said 2>&1 || { wrong "$what: $*"; tail -n 20 /tmp/said; }; }
 waits() {

@@ -20,6 +20,7 @@ type detail struct {
 	Steps                               []stepRow
 	Findings                            []pair
 	Artifacts                           string
+	Open                                bool // what is folded elsewhere
 	Comments                            []string
 
 	record    *rig.Record

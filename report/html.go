@@ -92,6 +92,7 @@ type page struct {
 	StripLeft    int
 	Groups       []groupRow
 	Details      []*detail
+	Single       bool // one cycle, of which there are no statistics
 	DetailNote   string
 	Reference    *detail
 	Measurements []measureRow
@@ -165,8 +166,15 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 		p.Broken = clean(g.broken.Error())
 	}
 	p.verdict(g)
-	p.tiles(g)
 	p.whatRan(run, g)
+	for _, s := range g.sources {
+		p.Sources = append(p.Sources, cleanLines(s))
+	}
+	if g.n == 1 {
+		p.single(run, g, evidence)
+		return p
+	}
+	p.tiles(g)
 	p.counts(run, g)
 	p.rates(g)
 	p.Strip, p.StripLeft = strip(&g.strip), g.strip.left
@@ -183,10 +191,17 @@ func newPage(run *Summary, g *gathered, evidence Evidence) *page {
 		p.Rows = append(p.Rows, newNotPassed(r, p.anchorOf(r.ID)))
 	}
 	p.RowsLeft = g.rows.n - len(g.rows.first)
-	for _, s := range g.sources {
-		p.Sources = append(p.Sources, cleanLines(s))
-	}
 	return p
+}
+
+// single is the page of one cycle: all that is known of it, and nothing that
+// takes many.
+func (p *page) single(run *Summary, g *gathered, evidence Evidence) {
+	budget := evidenceMost
+	d := newDetail(&g.only, "d1", &budget, evidence)
+	p.Single, d.Open = true, true
+	p.Worth, p.Details = "", []*detail{d}
+	p.comments(run.Comments)
 }
 
 // comments puts what people said beside the cycles that are shown, and the rest

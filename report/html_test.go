@@ -169,13 +169,36 @@ func TestPageIsNotWrittenByTheDevice(t *testing.T) {
 	r.Checks[0].Name, r.Checks[0].Seen, r.Measurements[0].Name, r.Measurements[0].Unit, r.Findings[0].Name, r.Source = evil, evil, evil, evil, evil, evil
 	r.Checks[1].Differences = []rig.Difference{{Key: evil, Want: evil, Seen: evil}}
 	r.Timeline[0].Name, r.Timeline[2].Name, r.Beeps[0].Kind = evil, evil, evil
-	page := pageOf(t, report.Summary{Run: evil, Bench: evil, Note: evil, Labels: map[string]string{evil: evil}}, of(r), kept{err: errors.New(evil)})
+	page := pageOf(t, report.Summary{Run: evil, Bench: evil, Note: evil, Labels: map[string]string{evil: evil}}, of(r, cycle(2, 1, rand.New(rand.NewPCG(2, 1)))), kept{err: errors.New(evil)})
 	if strings.Contains(page, "<script>alert") || strings.Contains(page, "<img src=x") || strings.ContainsAny(page, "\x00\x1b") {
 		at := max(strings.Index(page, "<script>alert"), strings.Index(page, "<img src=x"), strings.IndexAny(page, "\x00\x1b"))
 		t.Errorf("markup of the device's is on the page: %q", page[max(0, at-80):min(len(page), at+80)])
 	}
 	if strings.Count(page, "<script>") != 1 || strings.Count(page, "</head>") != 1 || strings.Count(page, "</style>") != 1 {
 		t.Error("the page's own structure is broken")
+	}
+}
+
+// One cycle has no statistics: its page shows the cycle, passed or not.
+func TestPageOfOneCycle(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for _, r := range []rig.Record{cycle(137, 1, rnd), failed(cycle(137, 1, rnd))} {
+		r.Source, r.Artifacts = "scenario: x", []string{"sound.wav"}
+		page := pageOf(t, report.Summary{Run: r.ID, Kind: "cycle"}, of(r), kept{picture: 50, sound: 70})
+		words := says(page)
+		for _, want := range []string{"The cycle Cycle 137", "Checks Outcome", "press_duration", "Text of the scenario"} {
+			if !strings.Contains(words, want) {
+				t.Errorf("%s: it does not say %q", r.Outcome, want)
+			}
+		}
+		for _, bad := range []string{"Failure rate", "Weibull", "Median", "All that did not pass", "of resets succeed", "The outcome of each cycle"} {
+			if strings.Contains(page, bad) {
+				t.Errorf("%s: it says %q", r.Outcome, bad)
+			}
+		}
+		if strings.Count(page, "data:image/png") != 1 || strings.Count(page, "<details class=\"open\" open>") != 1 {
+			t.Errorf("%s: its evidence or its steps are not shown", r.Outcome)
+		}
 	}
 }
 

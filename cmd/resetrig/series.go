@@ -49,6 +49,9 @@ type series struct {
 	frozen map[string]string // nil: what a series of one scenario runs on
 	resume string            // the run to go on with; "" begins one
 	anyway bool              // also where a rule had ended it
+	// attended: a person watches. A simulated soak that holds for one, for a time,
+	// then gives them a fair part of it.
+	attended bool
 }
 
 // result is what a series leaves behind.
@@ -203,7 +206,7 @@ func (a *app) performWired(ctx context.Context, db *store.Store, w *wiring, s se
 	sk := &soak.Soak{
 		Bench: w.bench, Plan: s.plan, Journal: j, Anyway: s.anyway,
 		Person: person{db: db, run: run.ID, spins: &spins}, Watch: func(st soak.Status) {
-			spins.Store(w.world != nil && st.Doing == "hold" && st.Until.IsZero())
+			spins.Store(w.world != nil && st.Doing == "hold" && (st.Until.IsZero() || s.attended))
 			watch(st)
 		},
 	}

@@ -92,6 +92,7 @@ func (s *shift) perform(ctx context.Context, j soakJob, p *progress, asJSON bool
 		s.f.quietly("show a record", func() { live.Done(r); s.f.committed() })
 	}
 	j.s.watch = func(st soak.Status) { s.f.quietly("show what a soak does", func() { live.Status(st) }) }
+	j.s.attended = true
 	j.s.cycle = func(id string) { s.f.quietly("show a cycle", func() { live.Cycle(id) }) }
 	var w *wiring
 	j.s.wired = func(wired *wiring) error { w = wired; s.wire(w); return nil }

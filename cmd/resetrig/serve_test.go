@@ -435,7 +435,12 @@ func TestServedSoakFromStartToEnd(t *testing.T) {
 		t.Errorf("resumed anyway: %d", code)
 	}
 	s.until("done", func() bool { return s.run(run).State == "ended" && s.moment("simulated").Doing == "idle" })
-	if st := s.run(run); st.Exit != exitPass || st.First.Pass != 40 {
+	want := exitPass
+	st := s.run(run)
+	if st.Controls.Aborted > 0 { // killed in a control: one that did not hold
+		want = exitError
+	}
+	if st.Exit != want || st.First.Pass != 40 {
 		t.Errorf("at the end: %+v", st)
 	}
 	db := openDB(t, state)
@@ -462,6 +467,38 @@ func TestServedSoakFromStartToEnd(t *testing.T) {
 	}
 	if got, want := strings.Join(did, ", "), "start ok, hold ok, go-on ok, resume ok, resume re, end ok, resume ok"; got != want {
 		t.Errorf("the audit log: %s\nwant: %s", got, want)
+	}
+}
+
+// After a fail the bench is held as it is, for a person who looks, comments and
+// lets it go; a bench that nobody lets go ends.
+func TestFailedUnitIsHeldForAPerson(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bench := filepath.Join(dir, "bad.yaml")
+	text := strings.Replace(string(config.DefaultBench()), "simulate:", "simulate:\n  faults: [{name: reset-ignored}]", 1)
+	if err := os.WriteFile(bench, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := testApp(t).readBench(bench)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startServe(t, filepath.Join(dir, "state"), "--bench", bench)
+	run := s.begin(cfg.Name, `{"scenario":"imou-hard-reset","cycles":2,"hold":"100h"}`)
+	held := func() bool { m := s.moment(cfg.Name); return m.Doing == "hold" && m.Why == "the last cycle failed" }
+	s.until("held after the fail", held)
+	m := s.moment(cfg.Name)
+	if len(m.Strip) != 1 || m.Strip[0].Outcome != rig.Fail || m.Until.IsZero() || m.Cycle != 2 {
+		t.Errorf("held: %+v", m)
+	}
+	if code := s.call("POST", "/api/v1/cycles/"+m.Strip[0].ID+"/notes", `{"kind":"comment","text":"the plug was loose"}`, nil); code != http.StatusCreated {
+		t.Errorf("a comment: %d", code)
+	}
+	s.call("POST", "/api/v1/runs/"+run+"/go-on", "", nil)
+	s.until("the second fail", func() bool { return s.run(run).State == "ended" })
+	if r := s.run(run); r.First.Fail() != 2 || r.Exit != exitFail {
+		t.Errorf("the run: %+v", r)
 	}
 }
 

@@ -17,6 +17,7 @@ declare -A packages=(
   [lintian]="lintian"
 )
 
+case " $* " in *" test "*) "$(dirname "$0")/prometheus.sh" ;; esac
 missing=()
 for word in "$@"; do
   for p in ${packages[$word]}; do

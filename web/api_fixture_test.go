@@ -60,10 +60,10 @@ func (l *lab) add(r rig.Record, n int, control bool) {
 	}
 	least := 1.5
 	r.Version, r.Started, r.Took = "test", at, 50*time.Second
-	r.Measurements = []rig.Measurement{
+	r.Measurements = append(r.Measurements, []rig.Measurement{
 		{Name: "beep_duration", Value: 2 + float64(n)/10, Unit: "s", Min: &least, Outcome: rig.CheckPass},
 		{Name: "press_duration", Value: 20, Unit: "s", Outcome: rig.CheckPass},
-	}
+	}...)
 	if n == 3 {
 		r.Measurements = append(r.Measurements, rig.Measurement{Name: "audio_lost", Value: 250, Unit: "ms", Outcome: rig.CheckPass})
 	}

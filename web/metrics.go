@@ -204,6 +204,11 @@ func (m *metrics) results(ctx context.Context, k *gauges) error {
 		one.N = 0
 		sums[one] += n
 	}
+	for _, b := range m.follow.benches() {
+		for _, reason := range alarming {
+			sums[Total{Bench: b, Outcome: rig.Error, Reason: reason}] += 0
+		}
+	}
 	for c, n := range sums {
 		k.count(metricDescs.cycles, float64(n), c.Bench, string(c.Outcome), string(c.Attribution), string(c.Reason), yesNo(c.Control))
 	}
@@ -243,6 +248,10 @@ func outcomesOf(sums map[Total]int64, benches []string) []Total {
 	}
 	return all
 }
+
+// alarming are the reasons that the shipped alerts ask for: they are there before
+// they occur, since a series that begins at 1 has not increased.
+var alarming = []rig.Reason{rig.ReasonEarUnfit, rig.ReasonEarLost, rig.ReasonUnsafe}
 
 func yesNo(is bool) string {
 	if is {

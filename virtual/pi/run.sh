@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the program for arm64, puts it with the image's parts into an initramfs,
+# Builds the arm64 package, unpacks it with the image's parts into an initramfs,
 # boots the emulated Raspberry Pi 3B and runs the cases named in it.
 #
 #   run.sh SUITE…        several suites run at the same time, each on a Pi of its own
@@ -12,9 +12,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 bench_open pi virtual
 tree=$work/tree
-mkdir -p "$tree"/{bin,lib,usr/share,modules,dev}
+mkdir -p "$tree"/{lib,usr/bin,usr/share,modules,dev}
+ln -s usr/bin "$tree/bin" # as on Debian
 export GOOS=linux GOARCH=arm64
-CGO_ENABLED=0 build -o "$tree/bin/resetrig" ./cmd/resetrig
 CGO_ENABLED=0 build -o "$tree/bin/guest" ./virtual/pi/guest
 (cd "$top" && CGO_ENABLED=0 "$GO" test -c -trimpath -o "$tree/bin/audio.test" ./audio)
 # The same program with one file more, in which a goroutine panics on request.
@@ -22,12 +22,12 @@ printf '{"Replace":{"%s/cmd/resetrig/zz_panic.go":"%s/panic.go.txt"}}' "$top" "$
 CGO_ENABLED=0 build -overlay "$work/overlay.json" -o "$tree/bin/resetrig-panics" ./cmd/resetrig
 image_wait
 
-root=$image/root lib=$image/root/usr/lib/aarch64-linux-gnu
-CGO_ENABLED=1 CC=aarch64-linux-gnu-gcc PKG_CONFIG=pkg-config PKG_CONFIG_LIBDIR=$lib/pkgconfig \
-  PKG_CONFIG_PATH= PKG_CONFIG_SYSROOT_DIR=$root CGO_LDFLAGS="-L$lib -Wl,-rpath-link,$lib" \
-  build -o "$tree/bin/resetrig-mic" ./cmd/resetrig-mic
 unset GOOS GOARCH
+# What is tested is what is installed on a Pi: the programs of the package.
+deb=$(RESETRIG_VERSION=$version "$top/packaging/build.sh" -o "$work/package" arm64)
+dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$tree" --keep-directory-symlink
 
+root=$image/root lib=$image/root/usr/lib/aarch64-linux-gnu
 stage "initramfs"
 cp "$root/bin/busybox" "$tree/bin/"
 install -m 755 "$here/init" "$tree/init"
@@ -46,7 +46,7 @@ need() {
     need "$file"
   done
 }
-need "$tree/bin/resetrig-mic"
+need "$tree/usr/lib/resetrig/resetrig-mic"
 [ -e "$tree/lib/ld-linux-aarch64.so.1" ] || cp -L "$root/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1" "$tree/lib/"
 # PortAudio needs ALSA's whole configuration: with a small one it aborts.
 cp -r "$root/usr/share/alsa" "$tree/usr/share/alsa"

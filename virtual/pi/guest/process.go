@@ -25,7 +25,7 @@ type process struct {
 // spawn starts a program in a process group of its own.
 func (t *trial) spawn(name string, onOut func([]byte), env []string, argv ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{}), onOut: onOut}
-	p.cmd.Env = append([]string{"PATH=/bin", "HOME=/root", "RESETRIG_MIC=/bin/resetrig-mic", "NVR_PW="}, env...)
+	p.cmd.Env = append([]string{"PATH=/bin", "HOME=/root", "NVR_PW="}, env...)
 	p.cmd.Dir = t.dir
 	p.cmd.Stdout, p.cmd.Stderr = portion{p, &p.out, true}, portion{p, &p.err, false}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

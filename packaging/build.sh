@@ -61,7 +61,7 @@ common() {
   cp "$here/root/lintian-overrides" "$c/usr/share/lintian/overrides/resetrig"
   # What git does not know is nobody's example.
   git ls-files -z examples scenarios models docs README.md | tar -c --exclude='*.go' --exclude='docs/img/*' --null -T - | tar -x -C "$work"
-  for name in benches plans; do mv "$work/examples/$name" "$c/usr/share/doc/resetrig/examples/"; done
+  for name in benches plans prometheus; do mv "$work/examples/$name" "$c/usr/share/doc/resetrig/examples/"; done
   mv "$work/scenarios" "$work/models" "$c/usr/share/doc/resetrig/examples/"
   mv "$work/README.md" "$work"/docs/*.md "$c/usr/share/doc/resetrig/"
   {

@@ -399,3 +399,23 @@ func (s *Store) Exported(ctx context.Context, at time.Time, cycles ...string) er
 		return nil
 	})
 }
+
+// Undrawn are the records of a run that have a recording and lack the picture
+// that they name: the program died before it was drawn.
+func (s *Store) Undrawn(ctx context.Context, run string) (ids []string, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT c.id FROM runs r JOIN cycles c ON c.run = r.seq JOIN artifacts a ON a.cycle = c.seq
+		WHERE r.id = ? AND a.gone = '' AND a.name LIKE '%.wav'
+		AND NOT EXISTS (SELECT 1 FROM artifacts p WHERE p.cycle = c.seq AND p.name = substr(a.name, 1, length(a.name) - 4) || '.png')`, run)
+	if err != nil {
+		return nil, explain(s.path, "look for missing pictures", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, explain(s.path, "look for missing pictures", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, explain(s.path, "look for missing pictures", rows.Err())
+}

@@ -28,6 +28,7 @@ type journal struct {
 	tell     func(notice) (store.Message, bool)
 	dir      string // of the cycle's evidence; "" keeps none
 	pictures *pictures
+	begun    bool // a cycle
 }
 
 // controlsApart keeps the draws of a control from those of the cycle with the
@@ -35,6 +36,10 @@ type journal struct {
 const controlsApart = attemptsApart / 2
 
 func (j *journal) Begin(ctx context.Context, s soak.Slot) (rig.CycleSpec, error) {
+	if !j.begun {
+		j.begun = true
+		j.pictures.missed(ctx, j.run.ID)
+	}
 	j.pictures.draw(ctx) // those of the cycle before; a stop leaves them for the end
 	mark, draws := "", s.N
 	if s.Control {

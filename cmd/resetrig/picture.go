@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"resetrig/audio"
@@ -43,6 +44,20 @@ func (p *pictures) of(r rig.Record) string {
 // later notes the sound of a committed record.
 func (p *pictures) later(r rig.Record) {
 	p.pending = append(p.pending, pendingPicture{db: p.db, id: r.ID, sound: r.Sound.File, title: titleOf(r), from: r.Sound.From.Seconds()})
+}
+
+// missed notes the pictures that an earlier program died before it drew.
+func (p *pictures) missed(ctx context.Context, run string) {
+	ids, err := p.db.Undrawn(ctx, run)
+	for _, id := range ids {
+		var r rig.Record
+		if r, err = p.db.Record(ctx, id); err == nil && slices.Contains(r.Artifacts, p.of(r)) {
+			p.later(r)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(p.app.err, "resetrig: %v\n", err)
+	}
 }
 
 // titleOf is what stands over a cycle's picture.

@@ -173,7 +173,7 @@ func TestPicturesWait(t *testing.T) {
 	if name := p.of(again); name != "beep.png" {
 		t.Errorf("the picture's name is %q", name)
 	}
-	p.later(again)
+	p.missed(t.Context(), "again")
 	stopped, cancel := context.WithCancelCause(t.Context())
 	cancel(rig.ErrStop)
 	p.draw(stopped)
@@ -183,6 +183,9 @@ func TestPicturesWait(t *testing.T) {
 	p.draw(t.Context())
 	if !drawn() || len(p.pending) != 0 {
 		t.Errorf("it was not drawn: %s, %v", errs.String(), p.pending)
+	}
+	if p.missed(t.Context(), "again"); len(p.pending) != 0 {
+		t.Error("a picture that is there is to be drawn again")
 	}
 	gone := again
 	gone.Sound = &rig.SoundRecord{File: "nothing.wav"}

@@ -81,7 +81,7 @@ func TestSoakKilledAtRandomMoments(t *testing.T) {
 	const kills, cycles = 200, 150
 	dir := t.TempDir()
 	state := filepath.Join(dir, "state")
-	begin := append([]string{"--state", state}, quick(t, dir, cycles)...)
+	begin := append(append([]string{"--state", state}, quick(t, dir, cycles)...), "--evidence", "keep=sampled,first=1000,budget=400kB")
 	resume := []string{"--state", state, "soak", "--resume", "--bench", filepath.Join(dir, "quick.yaml"), "--json"}
 	rnd := rand.New(rand.NewPCG(6, 2026))
 	acked := acknowledged{}
@@ -133,6 +133,9 @@ func checkSoaks(t *testing.T, path string, acked acknowledged, cycles int) (inte
 	defer db.Close()
 	if err := db.Verify(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if c, err := db.VerifyEvidence(t.Context()); err != nil || c.Problems != nil || c.Strays > 0 {
+		t.Errorf("evidence: %+v, %v", c, err)
 	}
 	seen := map[string]bool{}
 	for r, err := range db.Records(t.Context(), store.Filter{}) {

@@ -104,6 +104,18 @@ func TestWhileAnAddressWaits(t *testing.T) {
 	}
 }
 
+// A program that tries tokens does not lock out the people behind its address.
+func TestFormsAndBearersApart(t *testing.T) {
+	p := withTokens(t)
+	h := p.Handler(echo)
+	for range 20 {
+		try(h, "bearer", "192.0.2.1", wrong())
+	}
+	if w := try(h, "form", "192.0.2.1", p.operator); w.Code != http.StatusSeeOther {
+		t.Errorf("a form after wrong bearers: got %d", w.Code)
+	}
+}
+
 // A session that is open does not suffer from what its address tries.
 func TestSessionOfAnAddressThatWaits(t *testing.T) {
 	p := withTokens(t)

@@ -225,25 +225,23 @@ func back(r *http.Request) string {
 	return b
 }
 
-// Denied answers what access refuses, as a page where a person asked.
+// Denied answers what access.Policy refuses, for its field Deny: as a page where
+// a person asked, else as Deny does.
 func (s *Server) Denied(w http.ResponseWriter, r *http.Request, status int, text string) {
-	if s.drawn == nil || strings.HasPrefix(r.URL.Path, "/api/") || !strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("HX-Request") == "" {
-		http.Error(w, text, status)
+	if strings.HasPrefix(r.URL.Path, "/api/") || !strings.Contains(r.Header.Get("Accept"), "text/html") && r.Header.Get("HX-Request") == "" {
+		Deny(w, r, status, text)
 		return
 	}
 	s.drawn.say(w, r, status, said{Bad: true, Text: text, Back: "/"})
 }
 
-// LoginPage draws the login.
+// LoginPage draws the login, for access.Policy's field of that name, which
+// decides the status.
 func (s *Server) LoginPage(w http.ResponseWriter, r *http.Request, v access.LoginView) {
-	status := http.StatusOK
-	if v.Wrong != "" {
-		status = http.StatusUnauthorized
-	}
 	page := view{Title: "Log in", Rig: s.rig.Name, Version: s.rig.Version, Page: v}
-	if err := s.drawn.part(w, status, "login", "login.html", page); err != nil {
+	if err := s.drawn.part(w, http.StatusOK, "login", "login.html", page); err != nil {
 		s.log("draw the login", err)
-		http.Error(w, "log in", status)
+		http.Error(w, "the login cannot be shown", http.StatusInternalServerError)
 	}
 }
 

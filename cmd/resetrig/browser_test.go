@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long a condition in the browser may take: a computer whose
@@ -153,9 +154,9 @@ func (b *tab) open(path string) {
 }
 
 // js evaluates an expression in the page.
-func js[T any](b *tab, expression string) T {
+func js[T any](b *tab, expression string, opts ...chromedp.EvaluateOption) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, opts...))
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
@@ -240,6 +241,13 @@ func (b *tab) sound(page string) {
 	for _, f := range js[[]finding](b, pageChecks) {
 		b.t.Errorf("%s: %s", page, f)
 	}
+	b.quiet(page)
+}
+
+// quiet checks that the browser had nothing to complain of, and that no other
+// host was asked.
+func (b *tab) quiet(page string) {
+	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.said {
@@ -338,6 +346,10 @@ func TestDashboardInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(dir, "state")
+	swept := command(t, "--state", state, "sweep", "imou-hard-reset", "-p", "hold=8s..20s/6s", "--repeat", "2")
+	if out, err := swept.CombinedOutput(); err != nil {
+		t.Fatalf("a sweep to look at: %v\n%s", err, out)
+	}
 	server, at := serveUp(t, state, "127.0.0.1:0", "--bench", bench)
 	b := openTab(t, at)
 
@@ -347,6 +359,13 @@ func TestDashboardInABrowser(t *testing.T) {
 	b.wait("the stream", `document.body.dataset.stream === 'open'`)
 	b.sound("live, idle")
 	b.whole("live-idle")
+	b.do(chromedp.KeyEvent(kb.Tab))
+	if first := js[string](b, `document.activeElement.textContent + ', ' + getComputedStyle(document.activeElement).outlineStyle`); first != "To the content, solid" {
+		t.Errorf("the first that the keyboard comes to is %q", first)
+	}
+	if n := b.keyboard(); n < 15 {
+		t.Errorf("the keyboard comes to %d elements of the page", n)
+	}
 
 	// Another scenario has other parameters.
 	js[bool](b, `(() => { const s = document.querySelector('#scenario'); s.value = 'control-no-press'; s.dispatchEvent(new Event('change', {bubbles: true})); return true; })()`)
@@ -409,6 +428,11 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	b.shot("soak")
 	b.whole("run")
+	for _, format := range []string{"json", "csv", "junit", "text"} {
+		if n := js[int](b, fmt.Sprintf(`fetch('/runs/%s/report/%s').then((r) => r.ok ? r.text() : '').then((t) => t.length)`, run, format), chromedp.EvalAwaitPromise); n < 500 {
+			t.Errorf("the report as %s has %d letters", format, n)
+		}
+	}
 	b.scheme("dark")
 	b.size(360, 740, true)
 	b.sound("run, phone, dark")
@@ -462,6 +486,14 @@ func TestDashboardInABrowser(t *testing.T) {
 	}
 	b.sound("audit")
 	b.whole("audit")
+	b.open("/runs/" + run + "/report/html")
+	b.wait("the report", `document.querySelector('#verdict')`)
+	b.quiet("report")
+	b.open("/runs?kind=sweep")
+	b.press(`tbody th a`)
+	b.wait("the sweep", `document.querySelector('.paper svg circle')`)
+	b.sound("sweep")
+	b.whole("sweep")
 	b.expect("404 (Not Found)")
 	b.open("/cycles/no-such-cycle")
 	b.sound("no such cycle")
@@ -509,6 +541,26 @@ func TestDashboardInABrowser(t *testing.T) {
 	b.sound("after the stop")
 }
 
+// keyboard goes through the page by the tab key until it comes to the beginning
+// again, and says to how many elements it came. Each must show that it has the
+// focus.
+func (b *tab) keyboard() int {
+	b.t.Helper()
+	seen := map[string]bool{}
+	for range 120 {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		at := js[[]string](b, `(() => { const e = document.activeElement, s = getComputedStyle(e); return [e === document.body ? '' : [...document.querySelectorAll('*')].indexOf(e) + ' ' + e.outerHTML.slice(0, 80), s.outlineStyle]; })()`)
+		if at[0] == "" || seen[at[0]] {
+			break
+		}
+		seen[at[0]] = true
+		if at[1] == "none" {
+			b.t.Errorf("it is not seen that this has the focus: %s", at[0])
+		}
+	}
+	return len(seen)
+}
+
 func (b *tab) setAway(away bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -521,4 +573,50 @@ func (b *tab) expect(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expected = append(b.expected, text)
+}
+
+// TestDashboardWithTokens logs in with a viewer's token and an operator's.
+func TestDashboardWithTokens(t *testing.T) {
+	browser(t)
+	dir := t.TempDir()
+	tokens := filepath.Join(dir, "tokens")
+	secret := map[string]string{}
+	for name, role := range map[string]string{"vera": "viewer", "otto": "operator"} {
+		out, err := command(t, "serve", "token", name, "--role", role, "--tokens", tokens).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret[name] = strings.TrimSpace(string(out))
+	}
+	_, at := serveUp(t, filepath.Join(dir, "state"), "127.0.0.1:0", "--tokens", tokens)
+	b := openTab(t, at)
+	b.expect("401 (Unauthorized)")
+	login := func(token string) {
+		b.write("#token", token)
+		b.press(`form[action="/login"] button`)
+	}
+	b.open("/runs")
+	b.wait("the login", `location.pathname === '/login' && document.querySelector('#token')`)
+	b.sound("login")
+	b.shot("login")
+	login("not a token")
+	b.wait("why not", `document.querySelector('#wrong')`)
+	b.sound("login refused")
+	login(secret["vera"])
+	b.wait("the page that was wanted", `location.pathname === '/runs' && document.querySelector('.me')?.textContent.includes('vera, viewer')`)
+	b.open("/live/simulated")
+	b.wait("the stream", `document.body.dataset.stream === 'open'`)
+	if js[bool](b, `!!document.querySelector('form[action^="/act/"]')`) {
+		t.Error("a viewer is offered to act")
+	}
+	b.sound("live, viewer")
+	b.press(`form[action="/logout"] button`)
+	b.wait("the login", `location.pathname === '/login' && document.querySelector('#token')`)
+	login(secret["otto"])
+	b.wait("a page", `document.querySelector('.me')?.textContent.includes('otto, operator')`)
+	b.open("/live/simulated")
+	b.wait("what an operator has", `document.querySelector('form[action="/act/emergency"]')`)
+	b.open("/audit")
+	b.wait("the logins in the audit log", `['vera', 'otto'].every((n) => document.querySelector('tbody').textContent.includes(n))`)
+	b.sound("audit, with tokens")
 }

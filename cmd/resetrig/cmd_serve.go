@@ -142,6 +142,7 @@ func (a *app) openDashboard(ctx context.Context, w webFlags, benches map[string]
 		return nil, errors.Join(err, d.db.Close())
 	}
 	d.policy.Log = d.log
+	d.policy.Deny, d.policy.LoginPage = d.server.Denied, d.server.LoginPage
 	d.policy.Deny = web.Deny
 	d.policy.Told = func(ctx context.Context, e access.Entry) {
 		a := store.AuditEntry{At: time.Now(), Who: e.Who.Name, Role: e.Who.Role.String(), Address: e.Who.Addr, Action: e.What, Detail: e.Text, Result: "ok"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,7 +144,14 @@ func (a *app) openDashboard(ctx context.Context, w webFlags, benches map[string]
 	}
 	d.policy.Log = d.log
 	d.policy.Deny, d.policy.LoginPage = d.server.Denied, d.server.LoginPage
-	d.policy.Deny = web.Deny
+	d.policy.LoginPage = d.server.LoginPage
+	d.policy.Deny = func(w http.ResponseWriter, r *http.Request, status int, text string) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			web.Deny(w, r, status, text)
+			return
+		}
+		d.server.Denied(w, r, status, text)
+	}
 	d.policy.Told = func(ctx context.Context, e access.Entry) {
 		a := store.AuditEntry{At: time.Now(), Who: e.Who.Name, Role: e.Who.Role.String(), Address: e.Who.Addr, Action: e.What, Detail: e.Text, Result: "ok"}
 		if strings.Contains(e.What, "refused") {

@@ -24,6 +24,7 @@ books() {
     $11 != "pass" { print "cycle " $3 ": " $11 " " $13; bad = 1 }
     END { print NR - 1 " cycles, " aborted + 0 " aborted"; if (NR < 2 || aborted > deaths) bad = 1; exit bad }'
 }
+running() { readlink /proc/[0-9]*/exe | grep '^/usr/bin/resetrig\|^/usr/lib/resetrig/'; }
 safes() { journalctl -q -o cat -u "$unit" | grep -c '^reset: off'; }
 finish() {
   [ "$(failures)" -eq 0 ] || journalctl -q -o short-monotonic -u "$unit" | tail -n 60
@@ -110,7 +111,7 @@ must "the same soak, and nothing aborted" books 4; cat /tmp/said
 step "remove under them"
 safe=$(safes)
 must "remove" dpkg -r resetrig
-never "something still runs" pgrep -x resetrig
+never "something still runs" running
 [ "$(safes)" -gt "$safe" ] || wrong "safe did not run last"
 must "install again" dpkg -i "$new"
 must "nothing runs that nobody started" test "$(show ActiveState)" != active

@@ -9,7 +9,7 @@ step() { echo "== $*"; }
 wrong() { echo "FAIL $*"; echo "$*" >>/packtest/failures; }
 failures() { cat /packtest/failures 2>/dev/null | wc -l; }
 must() { local what=$1; shift; "$@" >/tmp/said 2>&1 || { wrong "$what: $*"; tail -n 20 /tmp/said; }; }
-never() { local what=$1; shift; ! "$@" >/tmp/said 2>&1 || { wrong "$what: $*"; tail -n 20 /tmp/said; }; }
+never() { local what=$1; shift; type "$1" >/dev/null || wrong "$what: there is no $1"; ! "$@" >/tmp/said 2>&1 || { wrong "$what: $*"; tail -n 20 /tmp/said; }; }
 waits() {
   local end=$((SECONDS + $1)) what=$2 since=${EPOCHREALTIME/./}
   shift 2

@@ -95,7 +95,7 @@ bench-detector:
 
 # Ten thousand cycles with a hundredth of them faulty, killed fifty times: every
 # fault must be booked as the hand-written tables say. Then as many without a kill,
-# for the memory. Some twenty minutes of the processor; the reports lie in proof/.
+# for the memory. Some eleven minutes of the processor; the reports lie in proof/.
 proof-soak:
 	rm -rf proof && mkdir -p proof/killed proof/flat
 	CGO_ENABLED=0 RESETRIG_PROOF_CYCLES=10000 RESETRIG_PROOF_KILLS=50 RESETRIG_PROOF_DIR=$(CURDIR)/proof/killed $(GO) test -count=1 -timeout 3h -v -run '^TestProofSoak$$' ./cmd/resetrig

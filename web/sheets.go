@@ -28,35 +28,54 @@ type sheets struct {
 type sheet struct {
 	run string
 
+	work sync.Mutex // whoever makes it anew
+	g    *report.Gathering
+	seq  int64           // of the ledger, up to which records were taken in
+	seen map[string]bool // records that the first reading may have had beyond seq
+
 	mu     sync.Mutex
-	g      *report.Gathering
-	seq    int64           // of the ledger, up to which records were taken in
-	seen   map[string]bool // records that the first reading may have had beyond seq
 	digest *report.Digest
 	until  time.Time // no new one before
 	state  string
 }
 
-// of is the digest of a run. A viewer waits for the first one; later ones wait
-// for nobody but each other.
+// fresh is the digest, and whether it is to be made anew.
+func (o *sheet) fresh(state string) (d *report.Digest, fresh bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.digest, o.digest != nil && o.state == state && time.Now().Before(o.until)
+}
+
+// of is the digest of a run. Viewers wait for the first one; while a later one is
+// made, all but one have that before.
 func (s *sheets) of(ctx context.Context, run string) (*report.Digest, report.Summary, error) {
 	sum, err := s.rig.Reports.Summary(ctx, run)
 	if err != nil {
 		return nil, sum, err
 	}
 	one := s.sheet(run)
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	if one.digest != nil && one.state == sum.State && time.Now().Before(one.until) {
-		return one.digest, sum, nil
+	d, fresh := one.fresh(sum.State)
+	if fresh {
+		return d, sum, nil
+	}
+	if d == nil {
+		one.work.Lock()
+	} else if !one.work.TryLock() {
+		return d, sum, nil
+	}
+	defer one.work.Unlock()
+	if d, fresh = one.fresh(sum.State); fresh { // somebody made it meanwhile
+		return d, sum, nil
 	}
 	began := time.Now()
 	if err := one.update(ctx, s.rig, sum); err != nil {
 		one.g = nil // begin anew: it may have half of something
 		return nil, sum, err
 	}
-	d := one.g.Digest(sum)
-	one.digest, one.state = &d, sum.State
+	made := one.g.Digest(sum)
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	one.digest, one.state = &made, sum.State
 	one.until = time.Now().Add(max(sheetFresh, sheetShare*time.Since(began)))
 	return one.digest, sum, nil
 }

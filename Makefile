@@ -8,6 +8,7 @@
 # make deb    the Debian packages for arm64, armhf and amd64, into dist/
 # make deb-test  them built twice to the same bytes, and installed into a clean Debian under its systemd; a part of test
 # make deb-lint  what lintian says of them
+# make screenshots  the pictures in docs/img, from the browser's test
 # make virtual-soak  thirty minutes of that Pi's time
 # Each installs what it needs and is missing.
 
@@ -16,7 +17,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BUILD    = $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
-.PHONY: bench-detector demo test build bin/resetrig bin/resetrig-mic bench lint cross clean deb deb-lint deb-test proof-soak virtual virtual-sim virtual-soak
+.PHONY: bench-detector demo test build bin/resetrig bin/resetrig-mic bench lint cross clean deb deb-lint deb-test proof-soak screenshots virtual virtual-sim virtual-soak
 
 build: bin/resetrig bin/resetrig-mic
 
@@ -100,6 +101,12 @@ proof-soak:
 	rm -rf proof && mkdir -p proof/killed proof/flat
 	CGO_ENABLED=0 RESETRIG_PROOF_CYCLES=10000 RESETRIG_PROOF_KILLS=50 RESETRIG_PROOF_DIR=$(CURDIR)/proof/killed $(GO) test -count=1 -timeout 3h -v -run '^TestProofSoak$$' ./cmd/resetrig
 	CGO_ENABLED=0 RESETRIG_PROOF_CYCLES=10000 RESETRIG_PROOF_KILLS=0 RESETRIG_PROOF_DIR=$(CURDIR)/proof/flat $(GO) test -count=1 -timeout 3h -v -run '^TestProofSoak$$' ./cmd/resetrig
+
+# The dashboard as the browser's test sees it.
+screenshots:
+	tools/setup.sh test
+	@dir=$$(mktemp -d) && CGO_ENABLED=0 RESETRIG_REQUIRE=browser RESETRIG_SCREENSHOTS=$$dir $(GO) test -count=1 -run '^TestDashboardInABrowser$$' ./cmd/resetrig && \
+	  for p in live soak cycle phone; do cp $$dir/$$p.png docs/img/ || exit 1; done; status=$$?; rm -rf $$dir; exit $$status
 
 clean:
 	rm -rf bin demo dist proof

@@ -228,7 +228,7 @@
     f.drawImage(fall, 0, 0, w, fall.height - step, 0, step, w, fall.height - step);
     const row = f.createImageData(w, step);
     for (let px = 0; px < w; px++) {
-      const v = Math.max(0, Math.min(255, (at(px) - 60) * 1.6)) | 0; // below −107 dBFS is dark
+      const v = Math.max(0, Math.min(255, (at(px) - 60) * 1.6)) & 0xf8; // below −107 dBFS is dark; 32 shades are what an eye tells apart
       for (let k = 0; k < step; k++) row.data.set(shades.subarray(4 * v, 4 * v + 4), 4 * (k * w + px));
     }
     f.putImageData(row, 0, 0);

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -33,11 +34,15 @@ func (b *bench) cost() error {
 				d.Process(x, func(audio.Event) {})
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				start, n := processorTime(), 0
-				for ; processorTime()-start < 800*time.Millisecond; n++ {
-					d.Process(x, func(audio.Event) {})
+				// The best of eight lots: who else uses the caches makes some slower.
+				spent, n := math.Inf(1), 0
+				for range 8 {
+					start, before := processorTime(), n
+					for ; processorTime()-start < 150*time.Millisecond; n++ {
+						d.Process(x, func(audio.Event) {})
+					}
+					spent = min(spent, (processorTime()-start).Seconds()/float64(n-before))
 				}
-				spent := (processorTime() - start).Seconds() / float64(n)
 				runtime.ReadMemStats(&after)
 				seconds := float64(len(x)) / float64(rt)
 				frames := seconds * 16000 / 512

@@ -209,7 +209,7 @@ func (b *bench) distance(reached [2]float64, late [2]tried) {
 	b.line("| | band unknown | calibrated |")
 	b.line("|---|---|---|")
 	var limit, threshold, seen, rest [2]float64
-	for k, band := range earBands {
+	for k, band := range earBands[:2] {
 		limit[k] = needs(math.Log(band * audio.FalseAlarmEvery))
 		threshold[k] = needs(audio.StatisticFor(band)) - limit[k]
 		seen[k] = b.seen(k)

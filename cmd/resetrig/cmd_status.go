@@ -95,6 +95,9 @@ func (a *app) status(ctx context.Context, f statusFlags) error {
 	if f.every < 100*time.Millisecond || f.rig.within <= 0 {
 		return usage(errors.New("--every is 100ms at least, and --timeout more than 0"))
 	}
+	if a.onlooker != nil {
+		a.onlooker.Store(true)
+	}
 	source, done, err := a.statusSource(f.rig)
 	if err != nil {
 		return err
@@ -117,14 +120,14 @@ func (a *app) status(ctx context.Context, f statusFlags) error {
 		var e *exit
 		switch {
 		case context.Cause(ctx) != nil:
-			return context.Cause(ctx)
+			return &exit{code: exitAborted}
 		case errors.As(err, &e) && e.code == exitError && show.was: // it was there: perhaps it comes back
 			show.gone(err)
 		case err != nil:
 			return err
 		}
 		if err := rig.System().Sleep(ctx, f.every); err != nil {
-			return context.Cause(ctx)
+			return &exit{code: exitAborted}
 		}
 	}
 }

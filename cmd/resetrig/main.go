@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -84,12 +85,13 @@ type app struct {
 	log      *slog.Logger
 
 	emergency chan struct{} // closed: everything is cut at once
+	onlooker  *atomic.Bool  // this command has no relays: a signal ends it without more
 	cards     *cards        // of several benches; nil where there is one
 }
 
 func run(args []string, in io.Reader, out, errw io.Writer) int {
 	stdout, stderr := newConsole(out), newConsole(errw)
-	a := &app{in: in, out: stdout, err: stderr, emergency: make(chan struct{})}
+	a := &app{in: in, out: stdout, err: stderr, emergency: make(chan struct{}), onlooker: new(atomic.Bool)}
 	ctx, done := a.watchSignals()
 	code := a.execute(ctx, args)
 	stdout.close(ctx.Done())

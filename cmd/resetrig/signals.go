@@ -32,6 +32,9 @@ func (a *app) watchSignals() (ctx context.Context, done func()) {
 				switch n {
 				case 1:
 					stop(fmt.Errorf("%w (%v)", rig.ErrStop, s))
+					if a.onlooker != nil && a.onlooker.Load() {
+						continue
+					}
 					fmt.Fprintf(a.err, "\nresetrig: %v: stopping: presses open now, power stays until the DUT's write window has passed; once more cuts everything\n", s)
 				case 2:
 					close(a.emergency)

@@ -65,6 +65,24 @@ runs=$(as resetrig list --json | wc -l)
 [ "$runs" -ge 2 ] || wrong "$runs runs"
 results() { find /var/lib/resetrig -type f ! -name '*-shm' ! -name '*-wal' | sort | xargs sha256sum; }
 
+step "the README's five minutes, as somebody who has just installed it"
+useradd -m someone
+sed -n '/^## Five minutes/,/^## /p' /usr/share/doc/resetrig/README.md | sed -n '/^```sh/,/^```/p' | sed '/^```$/q' | grep '^resetrig ' >/tmp/readme
+[ "$(wc -l </tmp/readme)" -ge 4 ] || wrong "the README has no such commands: $(cat /tmp/readme)"
+page() { exec 3<>/dev/tcp/127.0.0.1/8090 && printf 'GET /live/simulated HTTP/1.0\r\nHost: 127.0.0.1:8090\r\n\r\n' >&3 && head -n 1 <&3 | grep -q ' 200 '; }
+while read -r line; do
+  case $line in
+    "resetrig serve"*)
+      runuser -l someone -c "exec $line" >/tmp/serve 2>&1 </dev/null &
+      waits 20 "its page" page
+      kill -TERM "$(for p in /proc/[0-9]*; do [ "$(readlink "$p/exe")" = /usr/bin/resetrig ] && echo "${p#/proc/}"; done)"
+      wait
+      ;;
+    *) must "$line" runuser -l someone -c "$line" ;;
+  esac
+done </tmp/readme
+userdel -r someone 2>/dev/null
+
 step "upgrade"
 echo 'RESETRIG_WEBHOOK=kept' >>/etc/resetrig/resetrig.env
 chmod 600 /etc/resetrig/lab.env

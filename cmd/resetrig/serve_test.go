@@ -611,8 +611,10 @@ func TestEmergencyIsHeldOnNormallyClosed(t *testing.T) {
 			parted := make(chan struct{})
 			go func() { defer close(parted); s.part(process, w, f.live.Bench("b")) }()
 			if c.held {
-				for !s.held() {
-					time.Sleep(time.Millisecond)
+				for end := time.Now().Add(30 * time.Second); !s.held(); time.Sleep(time.Millisecond) {
+					if time.Now().After(end) {
+						t.Fatal("the lines are not held")
+					}
 				}
 				if _, err := f.enter("b"); !errors.Is(err, web.ErrRefused) || !strings.Contains(err.Error(), "let it go") {
 					t.Errorf("a start on a bench that is held: %v", err)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,6 +159,29 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("with broken results: %v", broken)
 	}
 	check(t, text, "check", "metrics")
+}
+
+// The documentation has every metric of the rig's own, and no other.
+func TestMetricsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := wholeRig(t)
+	text, samples := scrape(t, s)
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (resetrig_\w+) (\w+)$`).FindAllSubmatch(text, -1) {
+		if !bytes.Contains(doc, []byte("`"+string(m[1])+"`")) {
+			t.Errorf("docs/api.md has no %s", m[1])
+		}
+		if string(m[2]) == "histogram" { // named without its parts
+			samples[string(m[1])] = 0
+		}
+	}
+	for _, name := range regexp.MustCompile(`resetrig_[a-z_]+`).FindAllString(string(doc), -1) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(samples)), func(s string) bool { s, _, _ = strings.Cut(s, "{"); return s == name }) {
+			t.Errorf("docs/api.md has %s, which there is not", name)
+		}
+	}
 }
 
 func TestAlertRules(t *testing.T) {

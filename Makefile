@@ -35,9 +35,9 @@ test: export RESETRIG_REQUIRE := all
 test: lint cross
 	tools/setup.sh build test
 	CGO_ENABLED=1 $(GO) vet ./cmd/resetrig-mic
-	CGO_ENABLED=0 $(GO) test -timeout 20m ./...
+	CGO_ENABLED=0 $(GO) test -timeout 40m ./...
 	CGO_ENABLED=0 GOARCH=386 $(GO) test ./rig ./soak ./pcm ./gpio ./config
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./rig ./soak ./gpio ./store ./sim
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./rig ./soak ./gpio ./store ./sim
 	$(MAKE) deb-test
 	$(MAKE) virtual
 	$(MAKE) virtual-sim

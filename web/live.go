@@ -147,6 +147,7 @@ type LiveBench struct {
 	plan   *soak.Plan
 	begun  time.Time // of this part of the run
 	before soak.Tally
+	had    time.Duration // elapsed before this part
 	sound  SoundSource
 	lines  func(relay string) (on, known bool)
 }
@@ -279,7 +280,7 @@ func (b *LiveBench) Status(s soak.Status) {
 		if s.Doing == Cycles {
 			m.Phase, m.Step, m.StepBegan, m.StepWithin, m.InCycle, m.Findings, m.Beep = "", "", 0, 0, 0, nil, ""
 		}
-		b.reckon(m)
+		b.reckon(m, s.Next.Elapsed)
 	})
 }
 
@@ -297,10 +298,10 @@ func (b *LiveBench) Done(r rig.Record) {
 }
 
 // reckon says how it goes: the rate, and when it will be over.
-func (b *LiveBench) reckon(m *Moment) {
+func (b *LiveBench) reckon(m *Moment, elapsed time.Duration) {
 	t := m.Tally
 	if b.before.Cycles < 0 {
-		b.before = t
+		b.before, b.had = t, elapsed
 	}
 	b.reckonRate(m)
 	done := t.Cycles - b.before.Cycles
@@ -309,8 +310,23 @@ func (b *LiveBench) reckon(m *Moment) {
 	}
 	gone := b.now().Sub(b.begun)
 	m.PerCycle = gone / time.Duration(done)
+	left, known := time.Duration(0), false
+	sooner := func(d time.Duration) { // what ends it first
+		if !known || d < left {
+			left, known = d, true
+		}
+	}
 	if m.Of > 0 {
-		m.ETA = b.now().Add(m.PerCycle * time.Duration(max(0, m.Of-t.Judged())))
+		sooner(m.PerCycle * time.Duration(max(0, m.Of-t.Judged())))
+	}
+	if p := b.plan; p != nil && p.Claim != nil {
+		sooner(m.PerCycle * time.Duration(p.Claim.Left(t.Judged(), t.Doubted)))
+	}
+	if p := b.plan; p != nil && p.For > 0 && elapsed > b.had {
+		sooner(time.Duration(float64(gone) * float64(max(0, p.For-elapsed)) / float64(elapsed-b.had)))
+	}
+	if m.ETA = (time.Time{}); known {
+		m.ETA = b.now().Add(left)
 	}
 }
 

@@ -323,7 +323,7 @@ func (f *floor) Ask(ctx context.Context, run string, w soak.Wish) error {
 // Halt is web.Doer.
 func (f *floor) Halt(ctx context.Context, bench string, how web.Halting) (web.Halted, error) {
 	if s := f.on(bench); s != nil {
-		return s.halt(how), nil
+		return s.halt(how)
 	}
 	running, err := f.db.Running(ctx)
 	if err != nil {

@@ -33,6 +33,7 @@ type shift struct {
 	hands   *hands                  // nil until the bench is wired
 	cfg     *config.Bench
 	run     string
+	over    bool          // nothing is switched any more
 	release chan struct{} // closed: an emergency that is held is let go; nil: none is
 	err     error         // valid after ended
 }
@@ -97,7 +98,12 @@ func (s *shift) perform(ctx context.Context, j soakJob, p *progress, asJSON bool
 	var w *wiring
 	j.s.wired = func(wired *wiring) error { w = wired; s.wire(w); return nil }
 	j.s.begun = func(ctx context.Context, db *store.Store, run store.Run) { s.begin(ctx, db, run, w, &j.s.plan) }
-	j.s.parting = func(context.Context) { s.part(process, w, live) }
+	j.s.parting = func(context.Context) {
+		s.part(process, w, live)
+		s.mu.Lock()
+		s.over = true
+		s.mu.Unlock()
+	}
 	return rig.Guarded(func() error { return a.runJob(ctx, j, p, asJSON) })
 }
 
@@ -197,13 +203,16 @@ func (s *shift) failed() error {
 const haltWithin = time.Second
 
 // halt ends the run, and says when the relays have taken it.
-func (s *shift) halt(how web.Halting) web.Halted {
+func (s *shift) halt(how web.Halting) (web.Halted, error) {
 	since := time.Now()
 	s.mu.Lock()
-	run, held := s.run, s.release != nil
+	run, held, over := s.run, s.release != nil, s.over
 	s.mu.Unlock()
-	if held {
-		return web.Halted{Run: run, Safe: true, Text: "it is cut already, and held until a person lets it go"}
+	switch {
+	case held:
+		return web.Halted{Run: run, Safe: true, Text: "it is cut already, and held until a person lets it go"}, nil
+	case over:
+		return web.Halted{Run: run}, fmt.Errorf("%w: run %s is over, and its lines are given back: every press is open, the power is as the bench says; `resetrig safe --bench F --cut` takes it away", web.ErrRefused, run)
 	}
 	cause := fmt.Errorf("%w (from the dashboard)", rig.ErrStop)
 	if how == web.HaltEmergency {
@@ -231,7 +240,7 @@ func (s *shift) halt(how web.Halting) web.Halted {
 	}
 	h.Safe, h.Took = s.relaysOff(names, since)
 	h.Text = haltText(how, relays, h.Safe)
-	return h
+	return h, nil
 }
 
 // relaysOff waits until the relays were switched off after since, for a second.

@@ -619,8 +619,8 @@ func TestEmergencyIsHeldOnNormallyClosed(t *testing.T) {
 				if _, err := f.enter("b"); !errors.Is(err, web.ErrRefused) || !strings.Contains(err.Error(), "let it go") {
 					t.Errorf("a start on a bench that is held: %v", err)
 				}
-				if h := s.halt(web.HaltEmergency); !h.Safe {
-					t.Errorf("emergency again: %+v", h)
+				if h, err := s.halt(web.HaltEmergency); err != nil || !h.Safe {
+					t.Errorf("emergency again: %+v, %v", h, err)
 				}
 				if end == "let go" {
 					s.mu.Lock()

@@ -108,6 +108,16 @@ waits 60 "after kill -9 it is there again" again
 waits 60 "the soak goes on beside it" beyond $((before + 5))
 must "the same soak, and nothing aborted" books 4; cat /tmp/said
 
+step "a stop, and a start"
+safe=$(safes)
+must "stop" systemctl stop "$unit"
+[ "$(show ActiveState)" = inactive ] || wrong "after a stop it is $(show ActiveState), $(show Result)"
+[ "$(safes)" -gt "$safe" ] || wrong "safe did not run last"
+before=$(committed)
+must "start" systemctl start "$unit"
+waits 60 "it goes on" beyond $((before + 5))
+must "exact cycles" books 5; cat /tmp/said
+
 step "remove under them"
 safe=$(safes)
 must "remove" dpkg -r resetrig
@@ -116,5 +126,5 @@ never "something still runs" running
 must "install again" dpkg -i "$new"
 must "nothing runs that nobody started" test "$(show ActiveState)" != active
 must "the store" runuser -u resetrig -- resetrig store check
-must "exact cycles" books 5; cat /tmp/said
+must "exact cycles" books 6; cat /tmp/said
 finish

@@ -28,6 +28,9 @@ for f in /etc/resetrig/resetrig.env /etc/default/resetrig-serve; do
   must "conffile" grep -q "^ $f " <(dpkg-query -W -f '${Conffiles}\n' resetrig)
 done
 must "the units are such that systemd takes them" systemd-analyze --man=no verify /usr/lib/systemd/system/resetrig@.service /usr/lib/systemd/system/resetrig-serve.service
+udevadm test /sys/class/mem/null >/tmp/udev 2>&1
+must "udev reads the rule" grep -q 'Reading rules file: .*60-resetrig.rules' /tmp/udev
+never "udev finds something wrong with the rule" grep '60-resetrig.rules:' /tmp/udev
 must "the microphone's program finds its libraries" /usr/lib/resetrig/resetrig-mic --version
 [ "$(resetrig version | cut -d' ' -f2)" = "$(/usr/lib/resetrig/resetrig-mic --version | grep -o "$(resetrig version | cut -d' ' -f2)" | head -n 1)" ] ||
   wrong "resetrig and resetrig-mic are of two versions: $(resetrig version), $(/usr/lib/resetrig/resetrig-mic --version 2>&1)"

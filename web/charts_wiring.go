@@ -82,6 +82,7 @@ func wiring(ws []wire, answers string) template.HTML {
 	d.rect("dut", dutX, top, dutW, h-2*top, "the device under test")
 	d.text("dutname", dutX+dutW/2, h/2-4, "middle", "DUT")
 	fmt.Fprintf(d, `<text class="dutsays" data-f="answers" x="%s" y="%s" text-anchor="middle">%s</text>`, px(dutX+dutW/2), px(h/2+14), escape(answers))
+	d.text("tip", dutX+dutW/2, h/2+28, "middle", "when last asked")
 	for i, r := range ws {
 		y := top + rowH*float64(i) + 34
 		fmt.Fprintf(d, `<g class="wire %s" data-wire="%s" data-state="%s" data-differs="%t">`, escape(string(r.Role)), escape(r.Name), r.State, r.Differs != "")

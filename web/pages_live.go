@@ -94,9 +94,9 @@ func powerOf(rs []LiveRelay) powerWords {
 	w := powerWords{Hold: "the power stays", End: "no power relay", Stop: "the pins open now", Emergency: "the pins open now"}
 	switch {
 	case keeps && !cuts:
-		w.End, w.Stop, w.Emergency = "then the power stays as it is", "pins open now, the power stays as it is", "pins open and the power is cut NOW"
+		w.End, w.Stop, w.Emergency = "the power stays as it is", "pins open now, the power stays as it is", "pins open and the power is cut NOW"
 	case cuts:
-		w.End, w.Stop, w.Emergency = "then the power goes off", "pins open now, power off after the write window", "pins open and the power is cut NOW"
+		w.End, w.Stop, w.Emergency = "the power goes off", "pins open now, power off after the write window", "pins open and the power is cut NOW"
 	}
 	return w
 }

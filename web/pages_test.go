@@ -101,7 +101,7 @@ func TestViewersOnlyLook(t *testing.T) {
 func TestButtonsSayWhatBecomesOfThePower(t *testing.T) {
 	page := askPage(access.Operator, serveLab(t, newLab()), "GET", "/live/left", nil).Body.String()
 	for button, want := range map[string]string{
-		"EMERGENCY": "pins open and the power is cut NOW", "Yes, stop now": "pins open now, the power stays as it is", "End after this cycle": "then the power stays as it is", "Pause after this cycle": "the power stays",
+		"EMERGENCY": "pins open and the power is cut NOW", "Yes, stop now": "pins open now, the power stays as it is", "End after this cycle": "the power stays as it is", "Pause after this cycle": "the power stays",
 	} {
 		if !strings.Contains(page, button+"<small>"+want+"</small>") {
 			t.Errorf("%s does not say: %s", button, want)

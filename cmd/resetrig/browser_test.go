@@ -391,8 +391,10 @@ func TestDashboardInABrowser(t *testing.T) {
 	b.wait("a relay's state", `['powered', 'cut'].includes(document.querySelector('[data-relay=power] [data-f=now]').textContent)`)
 	b.sound("live, running")
 	b.wait("a line of outcomes", `document.querySelectorAll('.live .strip a').length >= 30`)
-	b.wait("an act", `document.querySelector('[data-phase=act][aria-current]')`)
+	b.size(1080, 840, false) // the docs' picture
+	b.wait("an act, its relays read back", `document.querySelector('[data-phase=act][aria-current]') && [...document.querySelectorAll('[data-relay]')].every((r) => r.querySelector('[data-f=said]').textContent === r.querySelector('[data-f=reads]').textContent)`)
 	b.shot("live")
+	b.size(1280, 900, false)
 	b.whole("live-whole")
 	b.scheme("dark")
 	b.sound("live, dark")
@@ -589,7 +591,13 @@ func TestDashboardWithTokens(t *testing.T) {
 		}
 		secret[name] = strings.TrimSpace(string(out))
 	}
-	_, at := serveUp(t, filepath.Join(dir, "state"), "127.0.0.1:0", "--tokens", tokens)
+	left, right := filepath.Join(dir, "left.yaml"), filepath.Join(dir, "right.yaml")
+	for file, name := range map[string]string{left: "lab-left", right: "lab-right"} {
+		if err := os.WriteFile(file, []byte(strings.Replace(browserBench, "lab-left", name, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, at := serveUp(t, filepath.Join(dir, "state"), "127.0.0.1:0", "--tokens", tokens, "--bench", left, "--bench", right)
 	b := openTab(t, at)
 	b.expect("401 (Unauthorized)")
 	login := func(token string) {
@@ -605,7 +613,7 @@ func TestDashboardWithTokens(t *testing.T) {
 	b.sound("login refused")
 	login(secret["vera"])
 	b.wait("the page that was wanted", `location.pathname === '/runs' && document.querySelector('.me')?.textContent.includes('vera, viewer')`)
-	b.open("/live/simulated")
+	b.open("/live/lab-left")
 	b.wait("the stream", `document.body.dataset.stream === 'open'`)
 	if js[bool](b, `!!document.querySelector('form[action^="/act/"]')`) {
 		t.Error("a viewer is offered to act")
@@ -615,8 +623,15 @@ func TestDashboardWithTokens(t *testing.T) {
 	b.wait("the login", `location.pathname === '/login' && document.querySelector('#token')`)
 	login(secret["otto"])
 	b.wait("a page", `document.querySelector('.me')?.textContent.includes('otto, operator')`)
-	b.open("/live/simulated")
+	b.open("/live/lab-left")
 	b.wait("what an operator has", `document.querySelector('form[action="/act/emergency"]')`)
+	b.write("#cycles", "5000")
+	b.press("form.start button.go")
+	b.wait("it to run", `document.querySelector('.live [data-f=says]')?.textContent.startsWith('Runs')`)
+	b.open("/")
+	b.wait("both benches, and outcomes of one", `document.querySelectorAll('.card').length === 2 && document.querySelectorAll('[data-card=lab-left] .strip a').length > 3`)
+	b.sound("overview")
+	b.shot("overview")
 	b.open("/audit")
 	b.wait("the logins in the audit log", `['vera', 'otto'].every((n) => document.querySelector('tbody').textContent.includes(n))`)
 	b.sound("audit, with tokens")

@@ -106,7 +106,6 @@
     for (const el of $$('[data-when="runs"]', page)) show(el, !!m.run);
     for (const el of $$('[data-when="idle"]', page)) show(el, !m.run);
     if (!m.run) { put($('[data-f="level"]', page), ''); put($('[data-f="scope"]', page), 'Nothing listens while nothing runs' + (rows ? ': this is the last that was heard.' : '.')); }
-    for (const el of $$('[data-when="seen"]', page)) show(el, !m.run && m.answers !== 'unknown');
     for (const el of $$('[data-when="unheld"]', page)) show(el, m.doing !== 'hold');
     for (const el of $$('[data-v="run"]', page)) el.value = m.run || '';
     const link = $('[data-runlink]', page);

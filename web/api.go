@@ -76,6 +76,8 @@ type api struct {
 	openapi []byte
 	metrics *metrics
 	ready   readiness
+
+	reckoned reckoned
 }
 
 // addAPI puts every route of the list onto the mux. One pattern stands for all

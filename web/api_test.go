@@ -13,6 +13,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"resetrig/report"
+	"resetrig/rig"
+	"resetrig/soak/stats"
 	"resetrig/web"
 	"resetrig/web/access"
 )
@@ -451,6 +454,51 @@ func TestStatistics(t *testing.T) {
 	}
 	if len(got.Failures) != 1 || got.Failures[0].Cycles[0] != 2 || len(got.Reasons) != 3 {
 		t.Errorf("failures %+v, reasons %+v", got.Failures, got.Reasons)
+	}
+}
+
+// The statistics say the same as the report's page does of the same records.
+func TestStatisticsAgreeWithTheReport(t *testing.T) {
+	l := newLab()
+	for n := range 40 {
+		r := rig.Record{Outcome: rig.Pass}
+		if n%7 == 0 {
+			r = rig.Record{Outcome: rig.Fail, Attribution: rig.Presumed, Reason: rig.ReasonResetIgnored}
+		}
+		l.add(r, 6+n, n%9 == 0)
+	}
+	s := serveLab(t, l)
+	var got web.RunStatistics
+	if err := json.Unmarshal(askAs(access.Viewer, s, "GET", "/api/v1/runs/"+aRun+"/statistics", "").Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := l.Summary(t.Context(), aRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := report.NewGathering(sum)
+	for r, err := range l.Records(t.Context(), aRun) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Take(r)
+	}
+	want := g.Digest(sum)
+	if web.Outcomes(want.Outcomes) != got.First || got.Records != g.Attempts() {
+		t.Errorf("first attempts %+v of %d, the report has %+v of %d", got.First, got.Records, want.Outcomes, g.Attempts())
+	}
+	if len(got.Failures) != len(want.Groups) || len(got.Measured) != len(want.Trends) {
+		t.Errorf("%d kinds of failure and %d measurements, the report has %d and %d", len(got.Failures), len(got.Measured), len(want.Groups), len(want.Trends))
+	}
+	for i, m := range got.Measured {
+		w := want.Trends[i]
+		d := stats.Describe(w.Values, w.Lower, w.Upper)
+		if m.Name != w.Name || m.Count != d.N || m.Median != d.Median || m.Mean != d.Mean || m.Outside != d.Outside {
+			t.Errorf("%+v, the report has %s %+v", m, w.Name, d)
+		}
+	}
+	if !strings.Contains(want.Claim, "NOT SHOWN") || got.Decision != "refuted" {
+		t.Errorf("the claim is %s, the report says %s", got.Decision, want.Claim)
 	}
 }
 

@@ -106,7 +106,7 @@ proof-soak:
 screenshots:
 	tools/setup.sh test
 	@dir=$$(mktemp -d) && CGO_ENABLED=0 RESETRIG_REQUIRE=browser RESETRIG_SCREENSHOTS=$$dir $(GO) test -count=1 -run '^TestDashboardInABrowser$$' ./cmd/resetrig && \
-	  for p in live soak cycle phone; do cp $$dir/$$p.png docs/img/ || exit 1; done; status=$$?; rm -rf $$dir; exit $$status
+	  for p in live soak cycle phone; do test $$(stat -c %s $$dir/$$p.png) -lt 200000 && cp $$dir/$$p.png docs/img/ || { echo "$$p.png is too large"; exit 1; }; done; status=$$?; rm -rf $$dir; exit $$status
 
 clean:
 	rm -rf bin demo dist proof

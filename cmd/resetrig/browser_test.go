@@ -391,7 +391,9 @@ func TestDashboardInABrowser(t *testing.T) {
 	b.wait("a relay's state", `['powered', 'cut'].includes(document.querySelector('[data-relay=power] [data-f=now]').textContent)`)
 	b.sound("live, running")
 	b.wait("a line of outcomes", `document.querySelectorAll('.live .strip a').length >= 30`)
-	b.size(1080, 840, false) // the docs' picture
+	b.size(1080, 840, false) // the docs' picture: a waterfall of few lines, since noise makes pictures large
+	b.open("/live/lab-left")
+	b.wait("the sound", `Number(document.querySelector('#spectrum').dataset.rows) > 15`)
 	b.wait("an act, its relays read back", `document.querySelector('[data-phase=act][aria-current]') && [...document.querySelectorAll('[data-relay]')].every((r) => r.querySelector('[data-f=said]').textContent === r.querySelector('[data-f=reads]').textContent)`)
 	b.shot("live")
 	b.size(1280, 900, false)

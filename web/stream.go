@@ -20,6 +20,11 @@ const (
 	viewersMost  = 500
 	recentCycles = 512 // kept for viewers who are a little behind
 	catchUp      = 200 // cycles in one event: some 60 kB
+
+	// Viewers are woken in this many groups after each picture, so long one after
+	// the other: two hundred at once would be milliseconds in which nothing else
+	// of this process gets the processor, the cycle neither.
+	groups, groupsApart = 16, 5 * time.Millisecond
 )
 
 // stream gives every viewer the present, and every record that was committed.
@@ -36,6 +41,7 @@ type stream struct {
 
 	mu      sync.Mutex
 	viewers int
+	joined  int            // ever
 	sounds  map[string]int // bench → viewers of its sound
 	runs    bool           // the goroutine is there: at most one is
 	wake    chan struct{}  // the last viewer has left
@@ -53,20 +59,23 @@ func newStream(live *Live, ledger Ledger, log func(string, error)) *stream {
 	return s
 }
 
-// join lets one viewer in, and starts the pictures where nobody makes them.
-func (s *stream) join(bench string) bool {
+// join lets one viewer in, and starts the pictures where nobody makes them. The
+// viewer looks at each picture so long after it was made.
+func (s *stream) join(bench string) (after time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.viewers >= viewersMost {
-		return false
+		return 0, false
 	}
+	after = time.Duration(s.joined%groups) * groupsApart
+	s.joined++
 	s.viewers++
 	s.sounds[bench]++
 	if !s.runs {
 		s.runs = true
 		s.wg.Go(s.run)
 	}
-	return true
+	return after, true
 }
 
 // leave lets it out; with the last one the pictures end.
@@ -197,7 +206,8 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !known || reset {
 		v.after = last
 	}
-	if !s.join(v.bench) {
+	later, ok := s.join(v.bench)
+	if !ok {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
 		return
@@ -207,7 +217,7 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was answered, or the viewer is gone
 	}
-	v.out = out
+	v.out, v.later = out, later
 	if err := v.run(r.Context(), reset); err != nil && r.Context().Err() == nil && v.wrong {
 		s.log("read records for a viewer", err)
 	}
@@ -221,6 +231,7 @@ type viewer struct {
 	after int64
 	sent  map[string]uint64 // bench → version of its moment
 	frame uint64
+	later time.Duration
 	wrong bool // the error is not the viewer's
 }
 
@@ -238,6 +249,8 @@ func (v *viewer) run(ctx context.Context, reset bool) error {
 	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
+	turn := time.NewTimer(0)
+	defer turn.Stop()
 	for {
 		f, newer := v.s.now()
 		if err := v.records(ctx, f); err != nil {
@@ -252,6 +265,12 @@ func (v *viewer) run(ctx context.Context, reset bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-newer:
+			turn.Reset(v.later)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-turn.C:
+			}
 		case <-ping.C:
 			if err := v.out.Beat(); err != nil {
 				return err

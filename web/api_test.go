@@ -528,6 +528,21 @@ func TestTheRigsOwnErrorsAreNotTold(t *testing.T) {
 	}
 }
 
+// Where the token file has become wrong nobody can log in, and whoever keeps the
+// rig running sees it without a login.
+func TestReadySaysThatNobodyCanLogIn(t *testing.T) {
+	l := newLab()
+	s, err := web.New(web.Rig{Name: "pi", State: t.TempDir(), Ledger: l, Benches: l, Login: func() error { return errDisk }}, func(string, error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := askAs(access.Nobody, s, "GET", "/readyz", "")
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `{"name":"login","ok":false`) || strings.Contains(w.Body.String(), "/var") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // A rig that has little answers with problems, and none of them is its own
 // fault.
 func TestARigWithLittle(t *testing.T) {

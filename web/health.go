@@ -23,7 +23,7 @@ type Readiness struct {
 
 // ReadyCheck is one thing that was looked at.
 type ReadyCheck struct {
-	Name string `json:"name"` // results, disk, benches
+	Name string `json:"name"` // results, disk, benches, login
 	OK   bool   `json:"ok"`
 	Text string `json:"text,omitempty"` // what is wrong
 }
@@ -96,6 +96,9 @@ func (s *Server) look(ctx context.Context) Readiness {
 		check("benches", err, wrong)
 	} else {
 		check("benches", nil, "there are none here")
+	}
+	if s.rig.Login != nil {
+		check("login", s.rig.Login(), "")
 	}
 	return r
 }

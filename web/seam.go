@@ -38,6 +38,8 @@ type Rig struct {
 	Benches  Benches
 	Doer     Doer
 	Measures Measures
+	// Login says why nobody can log in now, for /readyz; nil where that cannot be.
+	Login func() error
 }
 
 // Books are the results, read while another goroutine or process writes them.

@@ -137,7 +137,7 @@ func (a *app) openDashboard(ctx context.Context, w webFlags, benches map[string]
 	host, _ := os.Hostname()
 	d.server, err = web.New(web.Rig{
 		Name: host, Version: version, State: a.state, Live: live, Books: books, Ledger: books, Measures: books, Notes: books, Audit: books,
-		Reports: books, Files: books, Benches: webBenches{d.floor}, Doer: d.floor,
+		Reports: books, Files: books, Benches: webBenches{d.floor}, Doer: d.floor, Login: d.policy.Err,
 	}, d.log)
 	if err != nil {
 		return nil, errors.Join(err, d.db.Close())

@@ -334,15 +334,22 @@
     on('moment', moment);
     on('spectrum', spectrum);
     source.onerror = () => {
-      source.close();
+      letGo();
       away(true);
       // A login that has ended is no rig that is away: the page asks once in a while.
       if (++tries % 5 === 0) fetch('/events', {method: 'HEAD', redirect: 'manual'}).then((r) => { if (r.status === 401 || r.type === 'opaqueredirect') location.reload(); }).catch(() => {});
-      setTimeout(follow, Math.min(5000, 500 + 250 * tries));
+      setTimeout(back, Math.min(5000, 500 + 250 * tries));
     };
   }
-  addEventListener('pagehide', () => { if (source) { source.onerror = null; source.close(); source = null; } });
-  addEventListener('pageshow', (e) => { if (e.persisted && !source) follow(); });
+  // A browser keeps six connections to a server without TLS, and the stream of each
+  // open page has one: with six pages no button would reach the rig. So a page lets
+  // its own go before it sends anything, and while nobody sees it.
+  const letGo = () => { if (source) { source.onerror = null; source.close(); source = null; } };
+  const back = () => { if (!source && !document.hidden) follow(); };
+  addEventListener('submit', () => { letGo(); setTimeout(back, 2000); }, true);
+  document.addEventListener('visibilitychange', () => document.hidden ? letGo() : back());
+  addEventListener('pagehide', letGo);
+  addEventListener('pageshow', (e) => { if (e.persisted) back(); });
   for (const el of $$('#said')) el.addEventListener('htmx:after:swap', () => el.scrollIntoView({block: 'nearest'}));
   follow();
   plots();

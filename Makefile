@@ -56,6 +56,7 @@ cross:
 
 deb:
 	tools/setup.sh deb
+	rm -f dist/*.deb
 	packaging/build.sh -o dist
 
 # COLD=1 compiles the second packages anew: minutes.

@@ -151,7 +151,7 @@ func TestAddTokenKeepsTheHashAlone(t *testing.T) {
 
 func TestAddTokenFromManyAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
-	for round := range 8 {
+	for round := range 30 {
 		var wg sync.WaitGroup
 		var made atomic.Int64
 		begin := make(chan bool)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"resetrig/rig"
@@ -91,7 +92,7 @@ func wholeRig(t *testing.T) (*web.Server, *lab) {
 	b.Observe(rig.Event{Kind: "phase", Name: "act"})
 	b.Observe(rig.Event{Kind: "relay", Name: "power", On: true})
 	b.Observe(rig.Event{Kind: "finding", Name: "dropouts", Text: "0.25 s were lost"})
-	s, err := web.New(web.Rig{Name: "pi", Version: "test", State: t.TempDir(), Live: live, Books: l, Ledger: l, Measures: l, Benches: l},
+	s, err := web.New(web.Rig{Name: "pi", Version: "test", State: t.TempDir(), Live: live, Books: l, Ledger: l, Measures: l, Benches: l, Reports: l},
 		func(doing string, err error) { t.Logf("%s: %v", doing, err) })
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +160,34 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("with broken results: %v", broken)
 	}
 	check(t, text, "check", "metrics")
+}
+
+// While records are committed, several scrape and ask: each record is counted
+// once.
+func TestManyScrapesBesideCommits(t *testing.T) {
+	s, l := wholeRig(t)
+	const records, askers = 200, 4
+	_, before := scrape(t, s)
+	var wg sync.WaitGroup
+	for i := range askers {
+		wg.Go(func() {
+			for range 10 {
+				if w := askAs(access.Viewer, s, "GET", []string{"/metrics", "/api/v1/moments", "/readyz", "/api/v1/runs/" + aRun + "/statistics"}[i], ""); w.Code != 200 && w.Code != 503 {
+					t.Errorf("%d: %.200s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+	for n := range records {
+		l.add(rig.Record{Outcome: rig.Pass}, 10+n, false)
+	}
+	wg.Wait()
+	_, after := scrape(t, s)
+	for _, name := range []string{`resetrig_press_duration_seconds_count{bench="left"}`, `resetrig_cycle_outcomes_total{bench="left",control="no",outcome="pass"}`} {
+		if n := after[name] - before[name]; n != records {
+			t.Errorf("%s grew by %v, want %d", name, n, records)
+		}
+	}
 }
 
 // The documentation has every metric of the rig's own, and no other.

@@ -148,9 +148,10 @@ func (p *Policy) log(doing string, err error) {
 	}
 }
 
+// tell goes on although who asked has hung up: that would be a way past the log.
 func (p *Policy) tell(ctx context.Context, who Identity, what, text string) {
 	if p.Told != nil {
-		p.Told(ctx, Entry{Who: who, What: what, Text: text})
+		p.Told(context.WithoutCancel(ctx), Entry{Who: who, What: what, Text: text})
 	}
 }
 

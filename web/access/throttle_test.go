@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -305,5 +306,20 @@ func TestLoginsAreTold(t *testing.T) {
 	defer p.mu.Unlock()
 	if fmt.Sprint(p.told) != fmt.Sprint(want) {
 		t.Errorf("told %v, want %v", p.told, want)
+	}
+}
+
+// Who hangs up at once is told of as well.
+func TestHangingUpIsNoWayPastTheLog(t *testing.T) {
+	p := withTokens(t)
+	var seen []error
+	p.Told = func(ctx context.Context, _ access.Entry) { seen = append(seen, ctx.Err()) }
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(ctx, "GET", "/who", nil)
+	r.Header.Set("Authorization", "Bearer "+wrong())
+	p.Handler(echo).ServeHTTP(httptest.NewRecorder(), r)
+	if len(seen) != 1 || seen[0] != nil {
+		t.Errorf("told with %v", seen)
 	}
 }

@@ -24,7 +24,7 @@ type Tally struct {
 	// whose first attempt was judged and did not pass.
 	Doubted int `json:"doubted"`
 
-	Controls     int `json:"controls"` // cycles that are controls, ended
+	Controls     int `json:"controls"` // cycles that are controls, ended and not aborted
 	ControlsHeld int `json:"controls_held"`
 
 	// Stopped says why the series ended before its last cycle.
@@ -158,7 +158,9 @@ func (b *Books) control(d Done) {
 	b.retry, b.retryOf = 0, true
 	if d.Attempt == 1 {
 		b.c = d.N
-		b.tally.Controls++
+		if d.Outcome != rig.Aborted { // one that was aborted counts nowhere
+			b.tally.Controls++
+		}
 	}
 	switch {
 	case d.Outcome == rig.Pass:

@@ -98,7 +98,7 @@ func (l *follower) run(ctx context.Context, r store.Summary) (web.Elsewhere, err
 	t := n.First
 	e.Tally = soak.Tally{
 		Cycles: t.All(), Attempts: t.All() + n.Retries.All(), Pass: t.Pass, Proven: t.FailProven, Presumed: t.FailPresumed, Errors: t.Error, Aborted: t.Aborted,
-		FirstPass: t.Pass, Controls: n.Controls.All(), ControlsHeld: n.Controls.Pass,
+		FirstPass: t.Pass, Controls: n.Controls.All() - n.Controls.Aborted, ControlsHeld: n.Controls.Pass,
 	}
 	e.Strip = lastMarks(ctx, l.f.db, r.ID)
 	l.had[r.ID], l.seen[r.ID] = e, state

@@ -66,7 +66,7 @@ func tallyOf(r web.Run) soak.Tally {
 	o, c := r.First, r.Controls
 	return soak.Tally{
 		Cycles: o.All(), Attempts: o.All(), Pass: o.Pass, Proven: o.FailProven, Presumed: o.FailPresumed, Errors: o.Error, Aborted: o.Aborted,
-		FirstPass: o.Pass, Doubted: o.Fail() + o.Error, Controls: c.All(), ControlsHeld: c.Pass,
+		FirstPass: o.Pass, Doubted: o.Fail() + o.Error, Controls: c.All() - c.Aborted, ControlsHeld: c.Pass,
 	}
 }
 

@@ -9,18 +9,17 @@ import (
 	"strings"
 	"time"
 
-	"resetrig/report"
 	"resetrig/rig"
 )
 
 // pageFuncs are what templates call.
 func pageFuncs() template.FuncMap {
 	return template.FuncMap{
-		"span": spanText, "ago": func(t time.Time) string { return agoText(time.Now(), t) }, "clock": clockText, "iso": isoText,
+		"span": spanText, "clock": clockText, "iso": isoText,
 		"count": func(n any) string { return countText(n) }, "percent": percentText, "percentDown": percentDown,
-		"class": markClass, "sign": markSign, "word": markWord, "outcome": outcomeWord,
+		"class": markClass, "sign": markSign, "outcome": outcomeWord,
 		"seconds": func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) },
-		"number":  numberText, "bytes": bytesText, "join": strings.Join, "lower": strings.ToLower, "relay": relayWord,
+		"number":  numberText, "join": strings.Join, "relay": relayWord,
 		"checkClass": func(o rig.CheckOutcome) string { return "c" + string(o) }, "checkSign": checkSign,
 		"millis": func(d time.Duration) int64 { return d.Milliseconds() }, "yes": func(b *bool) string { return boolText(b) },
 		"dict": dict, "livePath": livePath, "runPath": runPath, "cyclePath": cyclePath,
@@ -29,7 +28,7 @@ func pageFuncs() template.FuncMap {
 			return "/artifacts/" + url.PathEscape(cycle) + "/" + url.PathEscape(name)
 		},
 		"phases": func() []string { return []string{"health", "arrange", "act", "assert"} },
-		"kinds":  func() []string { return []string{"cycle", "soak", "sweep"} }, "record": func(r *rig.Record) string { return report.Class(r) }, "float": func(n int64) float64 { return float64(n) },
+		"kinds":  func() []string { return []string{"cycle", "soak", "sweep"} },
 	}
 }
 
@@ -129,16 +128,6 @@ func numberText(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MB"
-	case n >= 1<<10:
-		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 0, 64) + " kB"
-	}
-	return strconv.FormatInt(n, 10) + " bytes"
 }
 
 // markClass is an outcome's name in the style: its colour. markSign is its shape,

@@ -221,8 +221,12 @@ func detail(w Start) string {
 
 // plain reports a short text of one line.
 func plain(t string) bool {
-	return len(t) <= nameMost && utf8.ValidString(t) && !strings.ContainsFunc(t, unicode.IsControl)
+	return len(t) <= nameMost && utf8.ValidString(t) && !strings.ContainsFunc(t, misleads)
 }
+
+// misleads reports a character that is not seen, or that turns what is around it:
+// with it a name could read as another one in the audit log.
+func misleads(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // clean is a text from outside as the log keeps it.
 func clean(t string, most int) string {
@@ -231,7 +235,7 @@ func clean(t string, most int) string {
 		t = strings.ToValidUTF8(t[:most], "")
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' {
+		if misleads(r) && r != '\n' {
 			return '\uFFFD'
 		}
 		return r

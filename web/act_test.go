@@ -96,6 +96,7 @@ func TestEveryActionIsAudited(t *testing.T) {
 		{"end", access.Operator, func(ctx context.Context, s *web.Server) error { return s.Ask(ctx, "run-1", soak.WishEnd) }, nil, "end  run-1 ", "", true},
 		{"another wish", access.Operator, func(ctx context.Context, s *web.Server) error { return s.Ask(ctx, "run-1", "press") }, web.ErrInput, "press  run-1 ", "", false},
 		{"a run with a line end", access.Operator, func(ctx context.Context, s *web.Server) error { return s.Ask(ctx, "run\r1", soak.WishEnd) }, web.ErrInput, "end  run\uFFFD1 ", "", false},
+		{"a run that reads backwards", access.Operator, func(ctx context.Context, s *web.Server) error { return s.Ask(ctx, "run\u202e1", soak.WishEnd) }, web.ErrInput, "end  run\uFFFD1 ", "", false},
 		{"stop", access.Operator, func(ctx context.Context, s *web.Server) error {
 			_, err := s.Halt(ctx, "left", web.HaltStop)
 			return err

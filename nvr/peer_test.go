@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"resetrig/internal/need"
 	"resetrig/nvr"
 	"resetrig/rig"
 )
@@ -25,33 +26,11 @@ type lighttpd struct {
 	logs string
 }
 
-// need skips a test whose program is not there, or fails it where the
-// environment requires it: RESETRIG_REQUIRE=web, or all.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
-	}
-	if path = "/usr/sbin/" + program; fileExists(path) { // not in a user's path
-		return path
-	}
-	for _, r := range strings.FieldsFunc(os.Getenv("RESETRIG_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' }) {
-		if r == "web" || r == "all" {
-			t.Fatalf("RESETRIG_REQUIRE=%s, and there is no %s; tools/setup.sh test installs it", r, program)
-		}
-	}
-	t.Skipf("there is no %s; tools/setup.sh test installs it", program)
-	return ""
-}
-
-func fileExists(path string) bool { _, err := os.Stat(path); return err == nil }
-
 // startLighttpd serves one page under a login. method is digest or basic,
 // algorithm one that the server knows; cert, if not nil, is for https.
 func startLighttpd(t *testing.T, method, algorithm string, cert *tls.Certificate) *lighttpd {
 	t.Helper()
-	program := need(t, "lighttpd")
+	program := need.Tool(t, "web", "lighttpd")
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		p := filepath.Join(dir, name)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"resetrig/internal/need"
 	"resetrig/rig"
 	"resetrig/sim"
 )
@@ -266,10 +267,7 @@ func TestServedUnitHangsAndResets(t *testing.T) {
 
 // curl is a client that nobody here wrote.
 func TestCurlLogsIn(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("no curl on this machine")
-	}
+	curl := need.Tool(t, "web", "curl")
 	s := served(t, sim.ServeOptions{Options: sim.Options{Model: quick(t, "imou-new"), Powered: true, Login: "Before-2026"}})
 	out, err := exec.CommandContext(t.Context(), curl, "-s", "-S", "--noproxy", "*", "--digest", "-u", "admin:Before-2026",
 		"http://"+s.Addr+"/cgi-bin/magicBox.cgi?action=getSerialNo").CombinedOutput()

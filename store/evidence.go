@@ -44,20 +44,7 @@ func (e evidence) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Join(e.dir, "blobs"), 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(e.dir, "blobs", ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
+	return lockFile(filepath.Join(e.dir, "blobs", ".lock"))
 }
 
 // usable reports whether a name is that of a file within a folder: both come

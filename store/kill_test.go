@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"resetrig/internal/need"
 	"resetrig/rig"
 	"resetrig/store"
 )
@@ -188,12 +189,10 @@ func TestFilesThatCannotGrow(t *testing.T) {
 }
 
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small disk needs root")
-	}
+	need.Root(t)
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounting a small disk: %v", err)
+		need.Missing(t, "root", "mounting a small disk: "+err.Error())
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	path := filepath.Join(dir, "results.db")

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"resetrig/internal/need"
 	"resetrig/store"
 )
 
@@ -18,13 +20,9 @@ import (
 // system is copied while the writer stands still, and the copy must hold every
 // record that was acknowledged. With synchronous=NORMAL it does not.
 func TestPowerCut(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting an image needs root")
-	}
+	need.Root(t)
 	for _, tool := range []string{"mkfs.ext4", "mount", "umount"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
+		need.Tool(t, "root", tool)
 	}
 	dir := t.TempDir()
 	mount := func(image, at string) {
@@ -32,7 +30,7 @@ func TestPowerCut(t *testing.T) {
 		must(t, os.MkdirAll(at, 0o755))
 		// A long commit interval: nothing reaches the image but what is synced.
 		if out, err := exec.Command("mount", "-o", "loop,commit=300", image, at).CombinedOutput(); err != nil {
-			t.Skipf("mounting an image: %v: %s", err, out)
+			need.Missing(t, "root", fmt.Sprintf("mounting an image: %v: %s", err, out))
 		}
 		t.Cleanup(func() { unix.Unmount(at, 0) })
 	}

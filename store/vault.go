@@ -13,8 +13,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
-
 	"resetrig/rig"
 )
 
@@ -145,20 +143,7 @@ func (v vault) remember(dut string, c rig.Credential) error {
 
 // lock keeps other processes and goroutines from changing the vault meanwhile.
 func (v vault) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(v.dir, ".lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
+	return lockFile(filepath.Join(v.dir, ".lock"))
 }
 
 // replaceFile gives path a new content, mode 0600, durably, or leaves it as it

@@ -9,7 +9,7 @@ set -euo pipefail
 
 declare -A packages=(
   [build]="gcc libc6-dev pkg-config portaudio19-dev"
-  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl chromium"
+  [test]="pulseaudio pulseaudio-utils libasound2-plugins openssl curl lighttpd lighttpd-mod-openssl chromium e2fsprogs mount systemd"
   [virtual]="qemu-system-arm device-tree-compiler cpio kmod pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
   [gpiosim]="qemu-system-x86 gcc libc6-dev make cpio xz-utils"
   [deb]="gcc libc6-dev pkg-config gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"

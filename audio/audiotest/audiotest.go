@@ -12,23 +12,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"resetrig/internal/need"
 )
 
 // Missing skips the test for want of a tool, or fails it where the environment
-// requires the test: RESETRIG_REQUIRE=mic, or all, or a list with one of them.
+// requires the test: RESETRIG_REQUIRE=mic, or all.
 func Missing(t *testing.T, why string) {
 	t.Helper()
-	for _, r := range strings.FieldsFunc(os.Getenv("RESETRIG_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' }) {
-		if r == "mic" || r == "all" {
-			t.Fatalf("RESETRIG_REQUIRE=%s, and %s", r, why)
-		}
-	}
-	t.Skip(why)
+	need.Missing(t, "mic", why)
 }
 
 // BuildMic builds the real program of the microphone, as of that version. The

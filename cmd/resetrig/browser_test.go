@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +19,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"resetrig/internal/need"
 )
 
 // patience is how long a condition in the browser may take: a computer whose
@@ -42,17 +43,8 @@ func shots(t *testing.T) string {
 // browser finds Debian's chromium. Without it the test is skipped, unless the
 // environment requires it: RESETRIG_REQUIRE=browser, or all.
 func browser(t *testing.T) string {
-	path, err := exec.LookPath("chromium")
-	if err == nil {
-		return path
-	}
-	for _, r := range strings.FieldsFunc(os.Getenv("RESETRIG_REQUIRE"), func(c rune) bool { return c == ',' || c == ' ' }) {
-		if r == "browser" || r == "all" {
-			t.Fatalf("RESETRIG_REQUIRE=%s, and there is no chromium; tools/setup.sh test installs it", r)
-		}
-	}
-	t.Skip("there is no chromium; tools/setup.sh test installs it")
-	return ""
+	t.Helper()
+	return need.Tool(t, "browser", "chromium")
 }
 
 // tab is a page in a browser, and everything that it complained of.

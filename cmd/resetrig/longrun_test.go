@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"resetrig/internal/need"
 	"resetrig/rig"
 )
 
@@ -192,9 +193,7 @@ func TestServiceUnit(t *testing.T) {
 			t.Errorf("--name %q: exit code %d", bad, code)
 		}
 	}
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skipf("whether systemd takes it is not looked at: %v", err)
-	}
+	need.Tool(t, "systemd", "systemd-analyze")
 	if b, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput(); err != nil || strings.Contains(string(b), "resetrig-lab-3") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, b)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"resetrig/internal/need"
 )
 
 // disk is a mounted file system of its own, in an image.
@@ -23,13 +26,9 @@ type disk struct {
 // what is synced.
 func newDisk(t testing.TB, name string, size int64) *disk {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting an image needs root")
-	}
+	need.Root(t)
 	for _, tool := range []string{"mkfs.ext4", "mount", "umount"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
+		need.Tool(t, "root", tool)
 	}
 	dir := t.TempDir()
 	d := &disk{t: t, image: filepath.Join(dir, name), folder: filepath.Join(dir, name+".disk")}
@@ -49,7 +48,7 @@ func (d *disk) mount() {
 		d.t.Fatal(err)
 	}
 	if out, err := exec.Command("mount", "-o", "loop,commit=300", d.image, d.folder).CombinedOutput(); err != nil {
-		d.t.Skipf("mounting an image: %v: %s", err, out)
+		need.Missing(d.t, "root", fmt.Sprintf("mounting an image: %v: %s", err, out))
 	}
 	d.t.Cleanup(func() { _ = unix.Unmount(d.folder, unix.MNT_DETACH) })
 }

@@ -305,10 +305,13 @@
       for (const v of [one.p.Min, one.p.Max]) if (v !== undefined && v >= lo - 3 * (hi - lo + pad) && v <= hi + 3 * (hi - lo + pad)) { lo = Math.min(lo, v); hi = Math.max(hi, v); }
       return [lo - pad, hi + pad];
     };
+    // Ticks have the digits that tell them apart, and the room that they need.
+    const ticks = (u, at, axis, space, step) => at.map((v) => v.toFixed(Math.min(6, Math.max(0, Math.ceil(-Math.log10(step))))));
+    const room = (u, texts) => Math.max(56, 20 + 7 * Math.max(0, ...(texts || []).map((t) => t.length)));
     const few = one.p.Values.length <= 60;
     return new uPlot({
       width: Math.max(240, fig.clientWidth), height: 170, legend: {show: true}, cursor: {drag: {x: true, y: false}},
-      scales: {x: {time: false}, y: {range}}, axes: [axis(), {...axis(), size: 56}],
+      scales: {x: {time: false}, y: {range}}, axes: [axis(), {...axis(), values: ticks, size: room}],
       series: [{label: 'cycle'}, {label: one.p.Unit || 'value', stroke: colour('pass'), width: 1.2, points: {show: few, size: 5, fill: colour('pass')}}, {label: 'outside the limits', stroke: colour('proven'), paths: cross, points: {show: false}}],
       hooks: {draw: [limits]},
     }, dataOf(one.p), fig);
